@@ -1,0 +1,12 @@
+//! `sbpl`: a toolkit for SBPL, the language of Apple's Seatbelt sandbox.
+//!
+//! One profile in, many things out; every step works from the value that the step before it returned:
+//!
+//! ```text
+//! text --syntax--> tree --profile--> policy --compile--> graph --encode--> blob
+//! ```
+//!
+//! The rooms, lowest first, and what each may not know, are in `ARCHITECTURE.md`. The library never prints, exits or reads
+//! the environment; only the `cli` room does.
+
+pub mod diag;
