@@ -10,3 +10,4 @@
 //! the environment; only the `cli` room does.
 
 pub mod diag;
+pub mod vocab;
