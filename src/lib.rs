@@ -10,4 +10,5 @@
 //! the environment; only the `cli` room does.
 
 pub mod diag;
+pub mod pattern;
 pub mod vocab;

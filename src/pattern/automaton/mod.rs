@@ -1,0 +1,8 @@
+//! Patterns as automata over bytes.
+//!
+//! [`Nfa`] is the common ground: literals, prefixes, subpaths and regexes become states here, and everything that needs
+//! to know a language (matching, algebra, witnesses) reads it from here.
+
+mod nfa;
+
+pub use nfa::{Nfa, Variables};

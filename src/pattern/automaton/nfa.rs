@@ -1,0 +1,224 @@
+//! Non-deterministic automata over bytes, with the two assertions `^` and `$`.
+
+use std::collections::BTreeMap;
+
+use crate::pattern::byteset::ByteSet;
+use crate::pattern::regex::{Node, Repeat};
+use crate::pattern::{Pattern, PatternKind, Piece, pieces};
+
+/// Values of the pattern variables (`${HOME}`): each name stands for any of its values; a name without values matches
+/// nothing. Values are compared as they are: fold them for a folded pattern.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Variables(BTreeMap<Vec<u8>, Vec<Vec<u8>>>);
+
+impl Variables {
+    /// No variable has a value.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Lets `name` stand for `value` too.
+    pub fn add(&mut self, name: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+        self.0.entry(name.into()).or_default().push(value.into());
+    }
+
+    /// The values of `name`.
+    pub fn values(&self, name: &[u8]) -> &[Vec<u8>] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The number of a state.
+pub(super) type StateId = u32;
+
+/// One state.
+#[derive(Debug, Clone)]
+pub(super) enum State {
+    /// One byte of the set, then on.
+    Bytes(ByteSet, StateId),
+    /// On without a byte.
+    Split(Vec<StateId>),
+    /// On without a byte, at the beginning only.
+    AtStart(StateId),
+    /// On without a byte, at the end only.
+    AtEnd(StateId),
+    /// Pattern number matches if the subject ends here.
+    Accept(u32),
+    /// Pattern number matches whatever follows.
+    AcceptAll(u32),
+}
+
+/// An automaton for one or several patterns.
+#[derive(Debug, Clone, Default)]
+pub struct Nfa {
+    pub(super) states: Vec<State>,
+    pub(super) starts: Vec<StateId>,
+    patterns: u32,
+}
+
+impl Nfa {
+    /// An automaton without patterns.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The number of states.
+    pub fn len(&self) -> usize {
+        self.states.len()
+    }
+
+    /// Whether there is no state.
+    pub fn is_empty(&self) -> bool {
+        self.states.is_empty()
+    }
+
+    /// Adds `pattern` and returns its number, counted from 0.
+    pub fn add(&mut self, pattern: &Pattern, variables: &Variables) -> u32 {
+        let number = self.patterns;
+        self.patterns += 1;
+        let start = match pattern.regex() {
+            Some(regex) => {
+                let accept = self.push(State::AcceptAll(number));
+                let body = self.node(regex.node(), accept, variables);
+                if starts_anchored(regex.node()) {
+                    body
+                } else {
+                    let skip = self.push(State::Split(vec![body]));
+                    let any = self.push(State::Bytes(ByteSet::ALL, skip));
+                    self.states[skip as usize] = State::Split(vec![body, any]);
+                    skip
+                }
+            }
+            None => {
+                let end = match pattern.kind() {
+                    PatternKind::Prefix => self.push(State::AcceptAll(number)),
+                    PatternKind::Subpath => {
+                        let below = self.push(State::AcceptAll(number));
+                        let slash = self.push(State::Bytes(ByteSet::one(b'/'), below));
+                        let itself = self.push(State::Accept(number));
+                        self.push(State::Split(vec![slash, itself]))
+                    }
+                    PatternKind::Literal | PatternKind::Regex => self.push(State::Accept(number)),
+                };
+                pieces(pattern.matched_text(), pattern.has_variables()).iter().rev().fold(
+                    end,
+                    |next, piece| match piece {
+                        Piece::Bytes(bytes) => self.bytes(bytes, next),
+                        Piece::Variable(name) => self.variable(name, next, variables),
+                    },
+                )
+            }
+        };
+        self.starts.push(start);
+        number
+    }
+
+    pub(super) fn push(&mut self, state: State) -> StateId {
+        // A pattern set of 2^32 states would need hundreds of gigabytes first.
+        let id = self.states.len() as StateId;
+        self.states.push(state);
+        id
+    }
+
+    fn bytes(&mut self, bytes: &[u8], next: StateId) -> StateId {
+        bytes.iter().rev().fold(next, |next, byte| self.push(State::Bytes(ByteSet::one(*byte), next)))
+    }
+
+    fn variable(&mut self, name: &[u8], next: StateId, variables: &Variables) -> StateId {
+        let branches = variables.values(name).iter().map(|value| self.bytes(value, next)).collect();
+        self.push(State::Split(branches))
+    }
+
+    /// States for `node` that go on to `next`; recursion is bounded by the regex depth limit.
+    fn node(&mut self, node: &Node, next: StateId, variables: &Variables) -> StateId {
+        match node {
+            Node::Empty => next,
+            Node::Byte(byte) => self.push(State::Bytes(ByteSet::one(*byte), next)),
+            Node::Any => self.push(State::Bytes(ByteSet::ALL, next)),
+            Node::Class(class) => self.push(State::Bytes(class.bytes(), next)),
+            Node::Start => self.push(State::AtStart(next)),
+            Node::End => self.push(State::AtEnd(next)),
+            Node::Variable(name) => self.variable(name, next, variables),
+            Node::Concat(parts) => parts.iter().rev().fold(next, |next, part| self.node(part, next, variables)),
+            Node::Alternate(branches) => {
+                let starts = branches.iter().map(|branch| self.node(branch, next, variables)).collect();
+                self.push(State::Split(starts))
+            }
+            Node::Repeat(body, Repeat::Optional) => {
+                let inner = self.node(body, next, variables);
+                self.push(State::Split(vec![inner, next]))
+            }
+            Node::Repeat(body, repeat) => {
+                let fork = self.push(State::Split(Vec::new()));
+                let inner = self.node(body, fork, variables);
+                self.states[fork as usize] = State::Split(vec![inner, next]);
+                if *repeat == Repeat::Plus { inner } else { fork }
+            }
+        }
+    }
+
+    /// The numbers of the patterns that match `subject`, ascending. Time: states × length.
+    pub fn matches(&self, subject: &[u8]) -> Vec<u32> {
+        let mut walk = Walk { nfa: self, seen: vec![0; self.states.len()], round: 0, found: Vec::new() };
+        let mut here = walk.closure(&self.starts, true, subject.is_empty());
+        for (index, byte) in subject.iter().enumerate() {
+            let next: Vec<StateId> = here
+                .iter()
+                .filter_map(|id| match &self.states[*id as usize] {
+                    State::Bytes(set, next) if set.contains(*byte) => Some(*next),
+                    _ => None,
+                })
+                .collect();
+            if next.is_empty() {
+                break;
+            }
+            here = walk.closure(&next, false, index + 1 == subject.len());
+        }
+        let mut found = walk.found;
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+}
+
+struct Walk<'n> {
+    nfa: &'n Nfa,
+    seen: Vec<u32>,
+    round: u32,
+    found: Vec<u32>,
+}
+
+impl Walk<'_> {
+    /// The byte states reachable without a byte; accepting states met on the way are noted.
+    fn closure(&mut self, from: &[StateId], at_start: bool, at_end: bool) -> Vec<StateId> {
+        self.round += 1;
+        let mut todo: Vec<StateId> = from.to_vec();
+        let mut out = Vec::new();
+        while let Some(id) = todo.pop() {
+            if std::mem::replace(&mut self.seen[id as usize], self.round) == self.round {
+                continue;
+            }
+            match &self.nfa.states[id as usize] {
+                State::Bytes(..) => out.push(id),
+                State::Split(next) => todo.extend(next),
+                State::AtStart(next) if at_start => todo.push(*next),
+                State::AtEnd(next) if at_end => todo.push(*next),
+                State::Accept(number) if at_end => self.found.push(*number),
+                State::AcceptAll(number) => self.found.push(*number),
+                State::AtStart(_) | State::AtEnd(_) | State::Accept(_) => {}
+            }
+        }
+        out
+    }
+}
+
+/// Whether every match begins at the subject's start, seen from the tree's left edge.
+pub(crate) fn starts_anchored(node: &Node) -> bool {
+    match node {
+        Node::Start => true,
+        Node::Concat(parts) => parts.first().is_some_and(starts_anchored),
+        Node::Alternate(branches) => branches.iter().all(starts_anchored),
+        Node::Repeat(body, Repeat::Plus) => starts_anchored(body),
+        _ => false,
+    }
+}

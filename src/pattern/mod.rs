@@ -1,0 +1,207 @@
+//! Path strings, prefixes, subpaths and regexes: what they match, how they are compiled, how their languages compare.
+//!
+//! This room works on bytes. It knows nothing of operations, rules or blobs; a blob's pattern records come in and go out
+//! as byte slices.
+//!
+//! - [`Pattern`]: one string test of a profile, with [`Pattern::matches`] as the meaning everything else is measured by;
+//! - [`regex`]: the regex dialect, its tree, its text and its compiled code;
+//! - [`automaton`]: languages as automata.
+//!
+//! **Invariants:** nothing here reads a file, prints or knows a profile. Every [`Pattern`] of kind
+//! [`PatternKind::Regex`] holds a regex that parses, so matching cannot fail.
+
+pub mod automaton;
+pub mod byteset;
+pub mod codes;
+pub mod regex;
+
+pub use automaton::Variables;
+pub use byteset::ByteSet;
+pub use regex::{Regex, RegexError, RegexErrorKind};
+
+use automaton::Nfa;
+
+/// How a pattern's text is to be read (`spec/sbpl-language.md` §13.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PatternKind {
+    /// The whole subject equals the text.
+    Literal,
+    /// The subject begins with the text's bytes.
+    Prefix,
+    /// The subject is the text or lies below it, component by component; `/` is everything.
+    Subpath,
+    /// A part of the subject matches the regex.
+    Regex,
+}
+
+/// One string test as a profile writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Pattern {
+    kind: PatternKind,
+    text: Vec<u8>,
+    variables: bool,
+    /// Present exactly for [`PatternKind::Regex`].
+    regex: Option<Regex>,
+}
+
+impl Pattern {
+    /// A pattern of `kind`. With `variables`, `${NAME}` in the text stands for a pattern variable
+    /// (`spec/sbpl-language.md` §13.5), else it is text.
+    ///
+    /// # Errors
+    /// A regex that does not parse.
+    pub fn new(kind: PatternKind, text: impl Into<Vec<u8>>, variables: bool) -> Result<Self, RegexError> {
+        let text = text.into();
+        let regex = match kind {
+            PatternKind::Regex if variables => Some(regex::parse_with_variables(&text)?),
+            PatternKind::Regex => Some(regex::parse(&text)?),
+            _ => None,
+        };
+        Ok(Self { kind, text, variables, regex })
+    }
+
+    fn plain(kind: PatternKind, text: impl Into<Vec<u8>>) -> Self {
+        Self { kind, text: text.into(), variables: false, regex: None }
+    }
+
+    /// `(literal "text")`, without variables.
+    pub fn literal(text: impl Into<Vec<u8>>) -> Self {
+        Self::plain(PatternKind::Literal, text)
+    }
+
+    /// `(prefix "text")`, without variables.
+    pub fn prefix(text: impl Into<Vec<u8>>) -> Self {
+        Self::plain(PatternKind::Prefix, text)
+    }
+
+    /// `(subpath "text")`, without variables.
+    pub fn subpath(text: impl Into<Vec<u8>>) -> Self {
+        Self::plain(PatternKind::Subpath, text)
+    }
+
+    /// `(regex #"text")` of a regex tree, without variables unless the tree holds some.
+    pub fn from_regex(regex: Regex) -> Self {
+        Self { kind: PatternKind::Regex, text: regex.to_source(), variables: regex.has_variables(), regex: Some(regex) }
+    }
+
+    /// How the text is read.
+    pub fn kind(&self) -> PatternKind {
+        self.kind
+    }
+
+    /// The text as given (after folding: as folded).
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// Whether `${NAME}` in the text is a variable.
+    pub fn has_variables(&self) -> bool {
+        self.variables
+    }
+
+    /// The parsed regex, for [`PatternKind::Regex`].
+    pub fn regex(&self) -> Option<&Regex> {
+        self.regex.as_ref()
+    }
+
+    /// The text that literals, prefixes and subpaths compare with: a subpath's trailing slashes do not count. Whether
+    /// Apple's compiler drops them is open (`spec/sbpl-language.md` §17.4); kept, such a pattern could match no path.
+    pub(crate) fn matched_text(&self) -> &[u8] {
+        let mut text = self.text.as_slice();
+        while let (PatternKind::Subpath, [rest @ .., b'/']) = (self.kind, text) {
+            text = rest;
+        }
+        text
+    }
+
+    /// The pattern as the macOS compiler stores it for path filters: ASCII letters in lower case, regexes folded after
+    /// parsing, names of variables kept (`spec/versions-and-defaults.md` §6). Subjects must be folded likewise.
+    #[must_use]
+    pub fn fold_case(&self) -> Self {
+        if let Some(regex) = &self.regex {
+            let folded = regex.fold_case();
+            return if folded == *regex {
+                self.clone()
+            } else {
+                Self { variables: self.variables, ..Self::from_regex(folded) }
+            };
+        }
+        let mut text = Vec::with_capacity(self.text.len());
+        for piece in pieces(&self.text, self.variables) {
+            match piece {
+                Piece::Bytes(bytes) => text.extend(bytes.iter().map(u8::to_ascii_lowercase)),
+                Piece::Variable(name) => {
+                    text.extend_from_slice(b"${");
+                    text.extend_from_slice(name);
+                    text.push(b'}');
+                }
+            }
+        }
+        Self { text, ..self.clone() }
+    }
+
+    /// Whether `subject` matches. A variable matches any of its values and nothing when it has none.
+    ///
+    /// Builds an automaton for a regex or a pattern with variables each time; for many subjects use
+    /// [`automaton`].
+    pub fn matches(&self, subject: &[u8], variables: &Variables) -> bool {
+        let text = self.matched_text();
+        match self.kind {
+            _ if self.variables => {}
+            PatternKind::Literal => return subject == text,
+            PatternKind::Prefix => return subject.starts_with(text),
+            PatternKind::Subpath => {
+                return subject.strip_prefix(text).is_some_and(|rest| rest.first().is_none_or(|byte| *byte == b'/'));
+            }
+            PatternKind::Regex => {}
+        }
+        let mut nfa = Nfa::new();
+        nfa.add(self, variables);
+        !nfa.matches(subject).is_empty()
+    }
+}
+
+/// A part of a text with variables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Piece<'t> {
+    /// Plain bytes.
+    Bytes(&'t [u8]),
+    /// The name in `${…}`.
+    Variable(&'t [u8]),
+}
+
+/// Splits a text at its variables; one piece of bytes when `variables` is off.
+pub(crate) fn pieces(text: &[u8], variables: bool) -> Vec<Piece<'_>> {
+    let mut out = Vec::new();
+    let mut rest = text;
+    let mut from = 0;
+    while variables && from < rest.len() {
+        let Some(at) = memchr::memchr(b'$', &rest[from..]).map(|at| at + from) else { break };
+        match variable_name(&rest[at..]) {
+            Some((name, length)) => {
+                if at > 0 {
+                    out.push(Piece::Bytes(&rest[..at]));
+                }
+                out.push(Piece::Variable(name));
+                rest = &rest[at + length..];
+                from = 0;
+            }
+            None => from = at + 1,
+        }
+    }
+    if !rest.is_empty() {
+        out.push(Piece::Bytes(rest));
+    }
+    out
+}
+
+/// The name and the whole length of the `${NAME}` that `text` begins with. A name holds no `{`, `}` or `$` and is not
+/// empty (`HOME`, `ENTITLEMENT:com.apple.x`).
+pub(crate) fn variable_name(text: &[u8]) -> Option<(&[u8], usize)> {
+    let inside = text.strip_prefix(b"${")?;
+    let end = inside.iter().position(|byte| b"{}$".contains(byte))?;
+    (end > 0 && inside.get(end) == Some(&b'}')).then(|| (&inside[..end], end + 3))
+}
+
+#[cfg(test)]
+mod tests;
