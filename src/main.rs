@@ -1,5 +1,5 @@
 //! The `sbpl` command. Everything it does is in [`sbpl::cli`].
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    sbpl::cli::main()
 }

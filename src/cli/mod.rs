@@ -1,0 +1,73 @@
+//! The `sbpl` command: one file a verb, and what all verbs share.
+//!
+//! The only room that reads arguments and the environment, opens the user's files, prints, colours and chooses exit
+//! statuses. Verbs translate: arguments to a library call, its result to text or JSON. They decide nothing about SBPL.
+//!
+//! **Invariants:** with `--json` standard output is exactly one JSON document; diagnostics go to standard error; a failed
+//! command leaves no half-written file ([`files::write_atomically`]); every way out is an [`Exit`].
+
+// Taken away with the last verb of the first release: parts of the frame are used by verbs that land one by one.
+#![allow(dead_code)]
+
+mod context;
+mod exit;
+mod files;
+mod render;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use context::Common;
+use context::Context;
+use exit::{Exit, Failure};
+
+/// Read, check, format, evaluate, compile, decode, compare and test SBPL, the language of Apple's Seatbelt sandbox.
+#[derive(Debug, Parser)]
+#[command(name = "sbpl", version, propagate_version = true, max_term_width = 100)]
+struct Command {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// Every verb; its arguments and its work are in the file of its name.
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Vocab(vocab::Args),
+}
+
+mod vocab;
+
+impl Verb {
+    fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
+        match self {
+            Self::Vocab(args) => args.run(context),
+        }
+    }
+}
+
+/// Runs the command with the process's arguments and streams.
+pub fn main() -> ExitCode {
+    let outcome = std::panic::catch_unwind(|| run(std::env::args_os()));
+    outcome.unwrap_or(Exit::Internal).into()
+}
+
+fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let command = match Command::try_parse_from(arguments) {
+        Ok(command) => command,
+        Err(error) => {
+            // Help and version are answers, not failures; a closed pipe cannot be told about.
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Fine };
+            return if error.print().is_err() { Exit::Fine } else { exit };
+        }
+    };
+    let mut context = match Context::new(command.common) {
+        Ok(context) => context,
+        Err(failure) => return render::report_without_context(&failure),
+    };
+    let outcome = command.verb.run(&mut context);
+    context.finish(outcome)
+}

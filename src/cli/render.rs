@@ -1,0 +1,144 @@
+//! Draws diagnostics: position, source line, caret, hints.
+
+use std::io::Write;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use super::exit::{Exit, Failure};
+use crate::diag::{Diagnostic, Location, Severity, SourceMap};
+
+/// Longest piece of a source line that is shown, in bytes; longer lines are cut around the caret.
+const SHOWN_LINE: usize = 400;
+
+/// Draws `diagnostic` on a stream that strips colours where they are not wanted.
+pub(super) fn write(stream: &mut impl Write, sources: &SourceMap, diagnostic: &Diagnostic) {
+    // When standard error is gone there is nobody to tell.
+    let _ = writeln!(stream, "{}", draw(sources, diagnostic));
+}
+
+/// Reports a failure of the common options themselves.
+pub(super) fn report_without_context(failure: &Failure) -> Exit {
+    let mut stream = anstream::stderr();
+    for diagnostic in &failure.diagnostics {
+        write(&mut stream, &failure.sources, diagnostic);
+    }
+    failure.exit
+}
+
+/// One line of a text, as UTF-8, with a range in it.
+struct Excerpt {
+    text: String,
+    line: usize,
+    range: std::ops::Range<usize>,
+}
+
+/// The line on which `span` starts, cut to a readable length, and the span's part of it.
+fn excerpt(sources: &SourceMap, location: Location) -> Option<Excerpt> {
+    let source = sources.get(location.source)?;
+    let position = source.line_column(location.span.start);
+    let line = source.line(position.line);
+    let line_start = line_offset(source.text(), location.span.start);
+    let start = (location.span.start as usize).saturating_sub(line_start).min(line.len());
+    let end = (location.span.end as usize).saturating_sub(line_start).clamp(start, line.len());
+    let cut_start = start.saturating_sub(SHOWN_LINE / 2);
+    let cut_end = (cut_start + SHOWN_LINE).min(line.len());
+    let readable =
+        |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(|c: char| c.is_control() && c != '\t', "\u{fffd}");
+    let head = readable(&line[cut_start..start]);
+    let marked = readable(&line[start..end.min(cut_end)]);
+    let tail = readable(&line[end.min(cut_end)..cut_end]);
+    let range = head.len()..head.len() + marked.len();
+    Some(Excerpt { text: head + &marked + &tail, line: position.line as usize, range })
+}
+
+fn line_offset(text: &[u8], at: u32) -> usize {
+    let at = (at as usize).min(text.len());
+    memchr::memrchr(b'\n', &text[..at]).map_or(0, |newline| newline + 1)
+}
+
+fn draw(sources: &SourceMap, diagnostic: &Diagnostic) -> String {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    };
+    let main = diagnostic.location.and_then(|location| Some((location, excerpt(sources, location)?)));
+    let labels: Vec<_> = diagnostic
+        .labels
+        .iter()
+        .filter_map(|label| Some((label.location, excerpt(sources, label.location)?, label.text.as_str())))
+        .collect();
+    let mut group: Group<'_> = Group::with_title(level.primary_title(&diagnostic.message).id(diagnostic.code.0));
+    if let Some((location, shown)) = &main {
+        group = group.element(snippet(sources, *location, shown, AnnotationKind::Primary, ""));
+    }
+    for (location, shown, text) in &labels {
+        group = group.element(snippet(sources, *location, shown, AnnotationKind::Context, text));
+    }
+    for note in &diagnostic.notes {
+        group = group.element(Level::NOTE.message(note));
+    }
+    for help in &diagnostic.help {
+        group = group.element(Level::HELP.message(help));
+    }
+    let mut drawn = Renderer::styled().render(&[group]);
+    if !diagnostic.backtrace.is_empty() {
+        drawn.push_str("\n\nBacktrace:");
+        for frame in &diagnostic.backtrace {
+            if let Some((name, at)) = sources.position(frame.location) {
+                drawn.push_str(&format!("\n{name}:{}:{}:\n\t{}", at.line, at.column, frame.form));
+            }
+        }
+    }
+    drawn
+}
+
+fn snippet<'a>(
+    sources: &'a SourceMap,
+    location: Location,
+    shown: &'a Excerpt,
+    kind: AnnotationKind,
+    label: &'a str,
+) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+    let annotation = kind.span(shown.range.clone());
+    let annotation = if label.is_empty() { annotation } else { annotation.label(label) };
+    let name = sources.get(location.source).map_or("", |source| source.name());
+    Snippet::source(shown.text.as_str()).line_start(shown.line).path(name).annotation(annotation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::{Code, Source, Span};
+
+    fn plain(text: &[u8], span: Span) -> String {
+        let mut sources = SourceMap::new();
+        let id = sources.add(Source::new("t.sb", text));
+        let diagnostic = Diagnostic::error(Code("E0000"), "wrong").at(Location::new(id, span)).with_help("do this");
+        anstream::adapter::strip_str(&draw(&sources, &diagnostic)).to_string()
+    }
+
+    #[test]
+    fn the_caret_is_under_the_span_also_behind_bytes_that_are_not_utf8() {
+        expect_test::expect![[r#"
+            error[E0000]: wrong
+             --> t.sb:2:5
+              |
+            2 | (�� x)
+              |     ^
+              |
+              = help: do this"#]]
+        .assert_eq(&plain(b"ok\n(\xff\xfe x)\n", Span::new(7, 8)));
+    }
+
+    #[test]
+    fn a_span_past_the_end_of_the_text_draws_something() {
+        assert!(plain(b"", Span::new(7, 8)).contains("wrong"));
+    }
+
+    #[test]
+    fn long_lines_are_cut() {
+        let text = vec![b'('; 1 << 20];
+        assert!(plain(&text, Span::new(500_000, 500_001)).len() < 4 * SHOWN_LINE);
+    }
+}

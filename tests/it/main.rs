@@ -1,0 +1,6 @@
+//! Integration tests: one module a topic.
+
+// Panics are how tests fail.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
+
+mod vocab;

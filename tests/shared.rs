@@ -1,0 +1,47 @@
+//! Tests against the reference data that is not part of the project: compiled profiles with their sources, system profiles,
+//! recorded decisions. `SBPL_SHARED` names the folder.
+//!
+//! Without it every topic is listed as *ignored*, and that is all that can be said. In CI (`CI` is set) a missing folder is a
+//! failure. What is counted may only rise: `tests/counts.json` holds the counts, `BLESS=1` raises them.
+
+// A test harness may print, and panics are how it fails.
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+#[path = "shared/counts.rs"]
+#[allow(dead_code)]
+mod counts;
+
+/// A topic: its name and the trials that it makes of the data folder.
+type Topic = (&'static str, fn(PathBuf) -> Vec<Trial>);
+
+const TOPICS: &[Topic] = &[];
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let folder = std::env::var_os("SBPL_SHARED").map(PathBuf::from);
+    let trials = match folder {
+        Some(folder) => match folder.canonicalize() {
+            Ok(folder) => TOPICS.iter().flat_map(|(_, trials)| trials(folder.clone())).collect(),
+            Err(error) => {
+                eprintln!("SBPL_SHARED={}: {error}", folder.display());
+                return ExitCode::FAILURE;
+            }
+        },
+        None if std::env::var_os("CI").is_some() => {
+            eprintln!("SBPL_SHARED is not set: in CI the tests against the reference data must run");
+            return ExitCode::FAILURE;
+        }
+        None => TOPICS
+            .iter()
+            .map(|(name, _)| {
+                Trial::test(format!("{name} (left out: SBPL_SHARED is not set)"), || Ok(())).with_ignored_flag(true)
+            })
+            .collect(),
+    };
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
