@@ -12,4 +12,5 @@
 pub mod cli;
 pub mod diag;
 pub mod pattern;
+pub mod syntax;
 pub mod vocab;
