@@ -13,4 +13,5 @@ pub mod cli;
 pub mod diag;
 pub mod pattern;
 pub mod syntax;
+pub mod policy;
 pub mod vocab;

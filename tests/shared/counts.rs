@@ -9,7 +9,7 @@ use libtest_mimic::Failed;
 static FILE: Mutex<()> = Mutex::new(());
 
 /// Prints how many of `total` things called `name` are right, and fails when fewer are than `tests/counts.json` says.
-pub fn check(name: &str, right: usize, total: usize) -> Result<(), Failed> {
+pub(crate) fn check(name: &str, right: usize, total: usize) -> Result<(), Failed> {
     let _one_at_a_time = FILE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/counts.json");
     let text = std::fs::read_to_string(&path).unwrap_or_else(|_| "{}".to_owned());
