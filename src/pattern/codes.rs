@@ -18,6 +18,12 @@ pub const BOUNDS: Code = Code("E0806");
 pub const UNSUPPORTED: Code = Code("E0807");
 /// A regex or pattern above a stated limit.
 pub const LIMIT: Code = Code("E0808");
+/// Pattern or regex code with a wrong instruction, jump, length or order.
+pub const CODE_SHAPE: Code = Code("E0811");
+/// Pattern code with a variable that is not in the table.
+pub const CODE_VARIABLE: Code = Code("E0812");
+/// Regex code of an unknown version.
+pub const CODE_VERSION: Code = Code("E0813");
 
 /// Every code of this room with its meaning in one line, ascending.
 pub const CODES: &[(Code, &str)] = &[
@@ -29,4 +35,7 @@ pub const CODES: &[(Code, &str)] = &[
     (BOUNDS, "regex: bad bounds in `{m,n}`"),
     (UNSUPPORTED, "regex: syntax of another dialect"),
     (LIMIT, "pattern: a limit on length, nesting or size is exceeded"),
+    (CODE_SHAPE, "pattern code: wrong instruction, jump, length or order"),
+    (CODE_VARIABLE, "pattern code: a variable has no name"),
+    (CODE_VERSION, "regex code: unknown version"),
 ];

@@ -4,6 +4,7 @@
 //! as byte slices.
 //!
 //! - [`Pattern`]: one string test of a profile, with [`Pattern::matches`] as the meaning everything else is measured by;
+//! - [`code`]: the compiled form of string tests that need no regex engine;
 //! - [`regex`]: the regex dialect, its tree, its text and its compiled code;
 //! - [`automaton`]: languages as automata.
 //!
@@ -12,6 +13,7 @@
 
 pub mod automaton;
 pub mod byteset;
+pub mod code;
 pub mod codes;
 pub mod regex;
 
