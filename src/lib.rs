@@ -12,6 +12,6 @@
 pub mod cli;
 pub mod diag;
 pub mod pattern;
-pub mod syntax;
 pub mod policy;
+pub mod syntax;
 pub mod vocab;

@@ -16,10 +16,15 @@ use libtest_mimic::{Arguments, Trial};
 #[allow(dead_code)]
 mod counts;
 
+#[path = "shared/pattern.rs"]
+mod pattern;
+#[path = "shared/records.rs"]
+mod records;
+
 /// A topic: its name and the trials that it makes of the data folder.
 type Topic = (&'static str, fn(PathBuf) -> Vec<Trial>);
 
-const TOPICS: &[Topic] = &[];
+const TOPICS: &[Topic] = &[("pattern", pattern::trials)];
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();

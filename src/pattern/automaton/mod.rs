@@ -5,4 +5,5 @@
 
 mod nfa;
 
+pub(crate) use nfa::starts_anchored;
 pub use nfa::{Nfa, Variables};

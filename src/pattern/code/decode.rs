@@ -68,8 +68,12 @@ impl Reader<'_> {
                     return Ok(list);
                 }
                 0x06 => {
-                    list.push(Alternative::Choice(self.groups(depth)?));
-                    return Ok(list);
+                    let (groups, last) = self.groups(depth)?;
+                    list.push(Alternative::Choice(groups));
+                    if last {
+                        return Ok(list);
+                    }
+                    continue;
                 }
                 0x00 => None,
                 opcode => Some(self.step(opcode, start)?),
@@ -96,20 +100,25 @@ impl Reader<'_> {
         }
     }
 
-    /// The groups of a choice; its first byte is read already.
-    fn groups(&mut self, depth: usize) -> Result<Vec<Vec<Alternative>>, CodeError> {
+    /// The groups of a choice, whose first byte is read already, and whether the choice is the last of its list. A
+    /// closed choice goes on by a branch, or without one when the place to go to stands right behind it.
+    fn groups(&mut self, depth: usize) -> Result<(Vec<Vec<Alternative>>, bool), CodeError> {
         let mut groups = Vec::new();
         loop {
             groups.push(self.list(depth + 1)?);
             if self.peek() != Some(0x05) {
-                return Ok(groups);
+                return Ok((groups, true));
             }
             self.at += 1;
             if self.peek() == Some(0x07) {
                 self.at += 1;
-                return match self.branch()? {
-                    Branch::Last => Ok(groups),
-                    Branch::Sibling(_) => self.fail(CodeErrorKind::Shape),
+                return match self.peek() {
+                    Some(0x05) => Ok((groups, true)),
+                    Some(0x0f | 0x08 | 0x80..) => match self.branch()? {
+                        Branch::Last => Ok((groups, true)),
+                        Branch::Sibling(_) => self.fail(CodeErrorKind::Shape),
+                    },
+                    _ => Ok((groups, false)),
                 };
             }
         }

@@ -7,7 +7,7 @@ use super::{Alternative, CodeError, CodeErrorKind, MAX_CODE, MAX_LITERAL, MAX_RA
 /// How a choice ends: the one difference between the generations of compilers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Style {
-    /// macOS 14 (iOS 17) and later: the outermost choice leaves its last group to fail by itself.
+    /// macOS 14 (iOS 17) and later: a choice that is not inside another leaves its last group to fail by itself.
     Modern,
     /// macOS 10.15 (iOS 13): every choice ends with RESTORE, POP and its own failure.
     Old,
@@ -19,7 +19,7 @@ pub enum Style {
 /// [`CodeErrorKind::TooLarge`] when the code does not fit a record or a set has too many ranges.
 pub fn encode(tree: &PatternTree, style: Style) -> Result<Vec<u8>, CodeError> {
     let mut writer = Writer { reversed: Vec::new(), style };
-    writer.list(tree.alternatives(), Fail::Require)?;
+    writer.list(tree.alternatives(), Fail::Require, false)?;
     writer.reversed.reverse();
     if writer.reversed.len() > MAX_CODE { Err(too_large()) } else { Ok(writer.reversed) }
 }
@@ -47,7 +47,8 @@ impl Writer {
         self.reversed.extend(bytes.iter().rev());
     }
 
-    fn list(&mut self, list: &[Alternative], fail: Fail) -> Result<(), CodeError> {
+    /// `inside`: somewhere inside a choice.
+    fn list(&mut self, list: &[Alternative], fail: Fail, inside: bool) -> Result<(), CodeError> {
         let mut branch = fail;
         for alternative in list.iter().rev() {
             // A tree that outgrows the format is given up early, which bounds time and memory.
@@ -62,20 +63,21 @@ impl Writer {
                     self.put(&[0x00]);
                 }
                 Alternative::Then(step, children) => {
-                    self.list(children, fail)?;
+                    self.list(children, fail, inside)?;
                     self.step(step, branch)?;
                 }
-                Alternative::Choice(groups) => self.choice(groups, branch)?,
+                Alternative::Choice(groups) => self.choice(groups, branch, inside)?,
             }
             branch = Fail::Restore(self.reversed.len());
         }
         Ok(())
     }
 
-    fn choice(&mut self, groups: &[Vec<Alternative>], outer: Fail) -> Result<(), CodeError> {
-        let nested = matches!(outer, Fail::Restore(_));
+    fn choice(&mut self, groups: &[Vec<Alternative>], outer: Fail, inside: bool) -> Result<(), CodeError> {
+        // A sibling behind a choice needs the closed form too; only 10.15 is known to write one.
+        let closed = inside || self.style == Style::Old || matches!(outer, Fail::Restore(_));
         let mut fail = outer;
-        if nested || self.style == Style::Old {
+        if closed {
             self.branch(outer)?;
             self.put(&[0x05, 0x07]);
             fail = Fail::Restore(self.reversed.len());
@@ -85,7 +87,7 @@ impl Writer {
                 self.put(&[0x05]);
                 fail = Fail::Restore(self.reversed.len());
             }
-            self.list(group, fail)?;
+            self.list(group, fail, true)?;
         }
         self.put(&[0x06]);
         Ok(())
@@ -97,6 +99,9 @@ impl Writer {
             return Ok(());
         };
         let distance = self.reversed.len() - target;
+        if distance == 0 {
+            return Ok(());
+        }
         match (u8::try_from(distance + 0x7f), distance.checked_sub(129).map(u16::try_from)) {
             (Ok(short), _) => self.put(&[short]),
             (_, Some(Ok(far))) => {

@@ -6,6 +6,7 @@
 //! **Invariant:** a [`Regex`] never nests deeper than [`MAX_DEPTH`] and never holds more than [`MAX_NODES`] nodes, so
 //! code that walks one may recurse.
 
+pub mod code;
 mod parse;
 mod print;
 
