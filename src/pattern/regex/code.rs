@@ -167,11 +167,11 @@ impl Linear<'_> {
         match &self.graph.steps[step] {
             Step::Empty(next) => match self.at[*next] {
                 // It vanishes in front of a step that is not written yet.
-                None => return Ok(Some(*next)),
+                None => Ok(Some(*next)),
                 Some(at) => {
                     self.at[step] = Some(here);
                     self.jump(at)?;
-                    return Ok(None);
+                    Ok(None)
                 }
             },
             Step::Accept => {
