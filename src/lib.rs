@@ -9,6 +9,7 @@
 //! The rooms, lowest first, and what each may not know, are in `ARCHITECTURE.md`. The library never prints, exits or reads
 //! the environment; only the `cli` room does.
 
+pub mod blob;
 pub mod cli;
 pub mod diag;
 pub mod pattern;

@@ -12,8 +12,9 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
+#[path = "shared/blob.rs"]
+mod blob;
 #[path = "shared/counts.rs"]
-#[allow(dead_code)]
 mod counts;
 
 #[path = "shared/pattern.rs"]
@@ -24,7 +25,7 @@ mod records;
 /// A topic: its name and the trials that it makes of the data folder.
 type Topic = (&'static str, fn(PathBuf) -> Vec<Trial>);
 
-const TOPICS: &[Topic] = &[("pattern", pattern::trials)];
+const TOPICS: &[Topic] = &[("blob", blob::trials), ("pattern", pattern::trials)];
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();

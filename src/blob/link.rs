@@ -1,0 +1,306 @@
+//! Resolving a blob: every reference followed, every argument typed.
+
+use super::encode::{MESSAGE, SEND_SIGNAL};
+use super::error::Site;
+use super::header::ProfileHead;
+use super::kinds::{FilterKind, ModifierKind, filter_kind, modifier_kind};
+use super::node::{Node, Payload, RawModifier};
+use super::program::{
+    Argument, Bitmask, BitmaskId, Modifier, ModifierArgument, NameTable, Network, NodeId, PatternId, PolicyId, Profile,
+    Program, ProgramNode, RegexId, Roots, StringId, Terminal, TerminalId,
+};
+use super::{Blob, BlobError, Table};
+
+impl Blob<'_> {
+    /// The graph that the blob holds.
+    ///
+    /// Node ids are the blob's node indexes. Memory is a small multiple of the file: records that overlap so much that
+    /// their sum exceeds the pool twice are refused.
+    ///
+    /// # Errors
+    /// [`BlobError`] at the first reference that leads nowhere, malformed record or node, or cycle.
+    pub fn link(&self) -> Result<Program, BlobError> {
+        Linker::new(self).run()
+    }
+}
+
+const NONE: u32 = u32::MAX;
+
+struct Linker<'b, 'a> {
+    blob: &'b Blob<'a>,
+    program: Program,
+    /// Id by pool index, per list.
+    strings: Vec<u32>,
+    patterns: Vec<u32>,
+    bitmasks: Vec<u32>,
+    /// Bytes that records may still take.
+    budget: usize,
+}
+
+impl<'b, 'a> Linker<'b, 'a> {
+    fn new(blob: &'b Blob<'a>) -> Self {
+        let slots = blob.pool().len().div_ceil(8).min(1 << 16);
+        Self {
+            blob,
+            program: Program::new(blob.header().generation),
+            strings: vec![NONE; slots],
+            patterns: vec![NONE; slots],
+            bitmasks: vec![NONE; slots],
+            budget: 2 * blob.pool().len(),
+        }
+    }
+
+    fn run(mut self) -> Result<Program, BlobError> {
+        let header = *self.blob.header();
+        self.program.type_bits = header.type_bits & !super::TYPE_COLLECTION;
+        self.program.op_count = header.op_count;
+        if header.node_count == 0 {
+            return Err(BlobError::Node { index: 0, problem: "a blob needs at least one node" });
+        }
+        for (at, index) in (0_u32..).zip(self.blob.table(Table::Regexes)) {
+            let content = self.counted("regex", index, Site::Table(Table::Regexes, at))?;
+            self.program.regexes.push(content.to_vec());
+        }
+        for (at, root) in (0_u32..).zip(self.blob.table(Table::Policies)) {
+            let root = self.node_id(root, Site::Table(Table::Policies, at))?;
+            self.program.policies.push(root);
+        }
+        self.program.variables = self.names(Table::Variables)?;
+        self.program.states = self.names(Table::States)?;
+        self.program.flags_a = self.names(Table::FlagsA)?;
+        self.program.flags_b = self.names(Table::FlagsB)?;
+        for (at, index) in (0_u32..).zip(self.blob.table(Table::Messages)) {
+            let text = self.text("message", index, Site::Table(Table::Messages, at))?;
+            self.program.messages.push(text.to_vec());
+        }
+        self.program.nodes.reserve(header.node_count.into());
+        for (index, node) in (0_u16..).zip(self.blob.nodes()) {
+            let node = self.node(index, node)?;
+            self.program.nodes.push(node);
+        }
+        self.roots()?;
+        super::graph::check_acyclic(&self.program)?;
+        Ok(self.program)
+    }
+
+    fn node_id(&self, index: u16, from: Site) -> Result<NodeId, BlobError> {
+        let limit = self.blob.header().node_count;
+        if index < limit { Ok(NodeId(index.into())) } else { Err(reference("node", index, limit, from)) }
+    }
+
+    fn spend(&mut self, bytes: usize) -> Result<(), BlobError> {
+        self.budget = self.budget.checked_sub(bytes).ok_or(BlobError::Overlap { pool: self.blob.pool().len() })?;
+        Ok(())
+    }
+
+    fn counted(&mut self, what: &'static str, index: u16, from: Site) -> Result<&'a [u8], BlobError> {
+        let content =
+            self.blob.counted(index).ok_or_else(|| record(what, index, "it does not end inside the file", from))?;
+        self.spend(content.len() + 2)?;
+        Ok(content)
+    }
+
+    fn text(&mut self, what: &'static str, index: u16, from: Site) -> Result<&'a [u8], BlobError> {
+        match self.counted(what, index, from)?.split_last() {
+            Some((0, text)) => Ok(text),
+            _ => Err(record(what, index, "the string does not end with NUL", from)),
+        }
+    }
+
+    fn names(&mut self, table: Table) -> Result<NameTable, BlobError> {
+        let indexes = self.blob.table(table).collect::<Vec<_>>();
+        let mut names = Vec::with_capacity(indexes.len());
+        for (at, &index) in (0_u32..).zip(&indexes) {
+            names.push(self.text("name", index, Site::Table(table, at))?.to_vec());
+        }
+        let mut order = (0_u16..).take(names.len()).collect::<Vec<_>>();
+        order.sort_by_key(|&at| indexes.get(usize::from(at)).copied());
+        if table != Table::Variables || order.is_sorted() {
+            // State and flag names may share records with strings written before them; index order is the writer's order.
+            order.clear();
+        }
+        Ok(NameTable { names, order })
+    }
+
+    fn string(&mut self, index: u16, from: Site) -> Result<StringId, BlobError> {
+        if let Some(&id) = self.strings.get(usize::from(index)).filter(|&&id| id != NONE) {
+            return Ok(StringId(id));
+        }
+        let text = self.text("string", index, from)?;
+        let id = self.program.add_string(text);
+        remember(&mut self.strings, index, id.0);
+        Ok(id)
+    }
+
+    fn pattern(&mut self, index: u16, from: Site) -> Result<PatternId, BlobError> {
+        if let Some(&id) = self.patterns.get(usize::from(index)).filter(|&&id| id != NONE) {
+            return Ok(PatternId(id));
+        }
+        let code = self.counted("pattern", index, from)?;
+        let id = self.program.add_pattern(code);
+        remember(&mut self.patterns, index, id.0);
+        Ok(id)
+    }
+
+    fn bitmask(&mut self, index: u16, from: Site) -> Result<BitmaskId, BlobError> {
+        if let Some(&id) = self.bitmasks.get(usize::from(index)).filter(|&&id| id != NONE) {
+            return Ok(BitmaskId(id));
+        }
+        let raw = self
+            .blob
+            .bitmask(index)
+            .ok_or_else(|| record("bit set", index, "it does not end inside the file", from))?;
+        if raw.version.is_some_and(|version| version != (1, 0)) {
+            return Err(record("bit set", index, "its version is not 1", from));
+        }
+        self.spend(raw.head + raw.bytes.len())?;
+        let id = self.program.add_bitmask(Bitmask { bits: raw.bits, bytes: raw.bytes.to_vec() });
+        remember(&mut self.bitmasks, index, id.0);
+        Ok(id)
+    }
+
+    fn node(&mut self, index: u16, node: Node) -> Result<ProgramNode, BlobError> {
+        let site = Site::Node(index.into());
+        match node {
+            Node::Test { filter, alternative, argument, matched, unmatched } => Ok(ProgramNode::Test {
+                filter,
+                argument: self.argument(index, filter, alternative, argument)?,
+                matched: self.node_id(matched, site)?,
+                unmatched: self.node_id(unmatched, site)?,
+            }),
+            Node::Terminal { flags, payload } => {
+                let modifiers = self.modifiers(index, payload)?;
+                let id = TerminalId(self.program.terminals.len().try_into().unwrap_or(NONE));
+                self.program.terminals.push(Terminal { flags, modifiers });
+                Ok(ProgramNode::Terminal(id))
+            }
+            Node::Invalid(_) => Err(problem(index, "its first byte is neither 0 (test) nor 1 (terminal)")),
+        }
+    }
+
+    fn argument(&mut self, node: u16, filter: u8, alternative: bool, value: u16) -> Result<Argument, BlobError> {
+        let header = *self.blob.header();
+        let from = Site::Node(node.into());
+        let kind =
+            filter_kind(header.generation, filter).ok_or_else(|| problem(node, "the generation has no such filter"))?;
+        let within =
+            |what, limit: u16| if value < limit { Ok(value) } else { Err(reference(what, value, limit, from)) };
+        Ok(match (kind, alternative) {
+            (FilterKind::Pattern, false) => Argument::Pattern(self.pattern(value, from)?),
+            (FilterKind::Pattern, true) => Argument::Regex(RegexId(within("regex", header.regex_count)?.into())),
+            (FilterKind::Integer, true) | (FilterKind::Bitmask, false) => Argument::Bitmask(self.bitmask(value, from)?),
+            (FilterKind::Integer, false) => Argument::Integer(value),
+            (FilterKind::String, false) => Argument::String(self.string(value, from)?),
+            (FilterKind::Network, false) => {
+                let [protocols, host, low, high] = self
+                    .blob
+                    .network(value)
+                    .ok_or_else(|| record("network address", value, "it does not end inside the file", from))?;
+                Argument::Network(Network { protocols, host, port: u16::from_le_bytes([low, high]) })
+            }
+            (FilterKind::State, false) => Argument::State(within("state flag", header.state_count.into())?),
+            (FilterKind::ProfileFlag, false) => Argument::ProfileFlag(within("profile flag", header.flag_b_count)?),
+            (_, true) => return Err(problem(node, "this filter has no alternative argument")),
+        })
+    }
+
+    fn modifiers(&mut self, node: u16, payload: Payload) -> Result<Vec<Modifier>, BlobError> {
+        match payload {
+            Payload::None => Ok(Vec::new()),
+            Payload::Inline(raw) => Ok(vec![self.modifier(node, raw)?]),
+            Payload::Array { count, index, .. } => {
+                let site = Site::Node(node.into());
+                let entries = self
+                    .blob
+                    .modifier_array(index, count)
+                    .ok_or_else(|| record("modifier array", index, "it does not end inside the file", site))?;
+                self.spend(entries.len())?;
+                entries
+                    .chunks_exact(4)
+                    .filter_map(|chunk| chunk.try_into().ok())
+                    .map(|entry| self.modifier(node, RawModifier::read(entry)))
+                    .collect()
+            }
+            Payload::Small { signal, message, .. } => {
+                let mut modifiers = Vec::new();
+                if signal != 0 {
+                    let argument = ModifierArgument::Integer(signal.into());
+                    modifiers.push(Modifier { id: SEND_SIGNAL, operation: 0, argument });
+                }
+                if message != 0 {
+                    let limit = self.blob.header().message_count;
+                    let index = u8::try_from(message - 1)
+                        .ok()
+                        .filter(|&index| index < limit)
+                        .ok_or_else(|| reference("message", message - 1, limit.into(), Site::Node(node.into())))?;
+                    modifiers.push(Modifier { id: MESSAGE, operation: 0, argument: ModifierArgument::Message(index) });
+                }
+                Ok(modifiers)
+            }
+        }
+    }
+
+    fn modifier(&mut self, node: u16, raw: RawModifier) -> Result<Modifier, BlobError> {
+        let header = *self.blob.header();
+        let from = Site::Node(node.into());
+        let within = |what, limit: u16| {
+            if raw.argument < limit { Ok(raw.argument) } else { Err(reference(what, raw.argument, limit, from)) }
+        };
+        let argument = match modifier_kind(header.format(), raw.id) {
+            ModifierKind::Integer => ModifierArgument::Integer(raw.argument),
+            ModifierKind::String => ModifierArgument::String(self.string(raw.argument, from)?),
+            ModifierKind::State => ModifierArgument::State(within("state flag", header.state_count.into())?),
+            ModifierKind::Policy => {
+                ModifierArgument::Policy(PolicyId(within("message-filter program", header.policy_count)?.into()))
+            }
+        };
+        Ok(Modifier { id: raw.id, operation: raw.operation, argument })
+    }
+
+    fn roots(&mut self) -> Result<(), BlobError> {
+        if !self.blob.header().is_collection() {
+            self.program.roots = Roots::Single(self.op_table(0)?);
+            return Ok(());
+        }
+        let mut profiles = Vec::with_capacity(self.blob.profile_count());
+        for (at, index) in (0_usize..self.blob.profile_count()).zip(0_u32..) {
+            let site = Site::Profile(index);
+            let Some(ProfileHead { name, type_bits, base, flag_mask }) = self.blob.profile_head(at) else { break };
+            let name = self.text("profile name", name, site)?.to_vec();
+            let base = if base == 0 { None } else { Some(self.text("base profile name", base, site)?.to_vec()) };
+            let flags = if flag_mask == 0 { None } else { Some(self.bitmask(flag_mask, site)?) };
+            profiles.push(Profile { name, type_bits, base, flags, roots: self.op_table(at)? });
+        }
+        self.program.roots = Roots::Collection { profiles, numbering: Vec::new() };
+        Ok(())
+    }
+
+    fn op_table(&self, profile: usize) -> Result<Vec<NodeId>, BlobError> {
+        (0_u8..=u8::MAX)
+            .zip(self.blob.op_table(profile))
+            .map(|(operation, root)| {
+                // A collection has at most 65535 profiles.
+                let profile = u32::try_from(profile).unwrap_or(u32::MAX);
+                self.node_id(root, Site::Operation { profile, operation })
+            })
+            .collect()
+    }
+}
+
+fn remember(ids: &mut [u32], index: u16, id: u32) {
+    if let Some(slot) = ids.get_mut(usize::from(index)) {
+        *slot = id;
+    }
+}
+
+fn reference(what: &'static str, value: u16, limit: u16, from: Site) -> BlobError {
+    BlobError::Reference { what, value: value.into(), limit: limit.into(), from }
+}
+
+fn record(what: &'static str, index: u16, problem: &'static str, from: Site) -> BlobError {
+    BlobError::Record { what, index: index.into(), problem, from }
+}
+
+fn problem(index: u16, problem: &'static str) -> BlobError {
+    BlobError::Node { index: index.into(), problem }
+}

@@ -1,0 +1,36 @@
+//! Compiled profiles ("blobs"): reading, checking, listing and writing the bytes.
+//!
+//! The room knows the format of four generations of systems (`spec/blob-format.md`) and nothing of what a rule means: a
+//! [`Blob`] is a view of the bytes, [`Blob::link`] resolves it into a [`Program`] (graph of nodes, typed arguments, pool
+//! values), [`encode`] writes a program. It uses `vocab` for names only and knows no policy.
+//!
+//! **Invariants:** every byte of a file belongs to exactly one section of its [`Layout`]; reading never follows a reference
+//! that was not checked; memory stays within a small multiple of the input; a graph with a cycle is never accepted; what
+//! differs between generations is a row of data; `encode(link(blob))` gives the bytes of every known compiler output again.
+
+mod detect;
+mod encode;
+mod error;
+mod generation;
+mod graph;
+mod header;
+mod kinds;
+mod link;
+mod node;
+mod program;
+mod view;
+
+pub use detect::detect;
+pub use encode::encode;
+pub use error::{BlobError, EncodeError, Site};
+pub use generation::{Generation, Table};
+pub use header::{Header, Layout, ProfileHead, Section, TYPE_COLLECTION, TYPE_MESSAGE_FILTER};
+pub use node::{Node, Payload, RawModifier};
+pub use program::{
+    Argument, Bitmask, BitmaskId, Modifier, ModifierArgument, NameTable, Network, NodeId, PatternId, PolicyId, Profile,
+    Program, ProgramNode, RegexId, Roots, StringId, Terminal, TerminalId,
+};
+pub use view::{Blob, Options};
+
+#[cfg(test)]
+mod tests;
