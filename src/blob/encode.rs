@@ -19,6 +19,7 @@ use super::program::{
     StringId, Terminal,
 };
 use super::{EncodeError, Header};
+use crate::pattern;
 
 /// Writes `program`.
 ///
@@ -166,7 +167,8 @@ struct Pool<'a> {
     per_filter: HashMap<(u8, Vec<u8>), u16>,
     /// Pool index by arena position of the node: its argument's record, or the modifier array.
     of_node: Vec<u16>,
-    regexes: Vec<u16>,
+    regexes: Vec<Option<u16>>,
+    patterns: Vec<Option<u16>>,
     messages: Vec<u16>,
     strings: Vec<Option<u16>>,
     heads: Vec<ProfileHead>,
@@ -182,7 +184,8 @@ impl<'a> Pool<'a> {
             shared: HashMap::new(),
             per_filter: HashMap::new(),
             of_node: vec![0; program.nodes.len()],
-            regexes: vec![0; program.regexes.len()],
+            regexes: vec![None; program.regexes.len()],
+            patterns: vec![None; program.patterns.len()],
             messages: vec![0; program.messages.len()],
             strings: vec![None; program.strings.len()],
             heads: Vec::new(),
@@ -319,14 +322,27 @@ impl<'a> Pool<'a> {
         match argument {
             Argument::Integer(value) | Argument::State(value) | Argument::ProfileFlag(value) => Ok(value),
             Argument::Pattern(id) => {
-                let code = self.program.patterns.get(id.index()).ok_or_else(|| dangling("pattern", id.0))?;
-                self.shared(counted(code)?)
+                if let Some(&Some(index)) = self.patterns.get(id.index()) {
+                    return Ok(index);
+                }
+                let tree = self.program.patterns.get(id.index()).ok_or_else(|| dangling("pattern", id.0))?;
+                let code = pattern::code::encode(tree, self.format.choices)
+                    .map_err(|error| EncodeError::Code { what: "a pattern", error })?;
+                let index = self.shared(counted(&code)?)?;
+                if let Some(slot) = self.patterns.get_mut(id.index()) {
+                    *slot = Some(index);
+                }
+                Ok(index)
             }
             Argument::Regex(id) => {
-                let content = self.program.regexes.get(id.index()).ok_or_else(|| dangling("regex", id.0))?;
-                let record = self.shared(counted(content)?)?;
-                if let Some(slot) = self.regexes.get_mut(id.index()) {
-                    *slot = record;
+                if let Some(None) = self.regexes.get(id.index()) {
+                    let regex = self.program.regexes.get(id.index()).ok_or_else(|| dangling("regex", id.0))?;
+                    let content = pattern::regex::code::encode(regex)
+                        .map_err(|error| EncodeError::Code { what: "a regex", error })?;
+                    let record = self.shared(counted(&content)?)?;
+                    if let Some(slot) = self.regexes.get_mut(id.index()) {
+                        *slot = Some(record);
+                    }
                 }
                 narrow("regex number", id.index())
             }
@@ -455,7 +471,7 @@ fn assemble(program: &Program, numbers: &Numbers, pool: Pool<'_>) -> Result<Vec<
     header.write(&mut out);
     for &table in format.tables {
         let words = match table {
-            Table::Regexes => pool.regexes.clone(),
+            Table::Regexes => pool.regexes.iter().map(|index| index.unwrap_or(0)).collect(),
             Table::Messages => pool.messages.clone(),
             Table::Policies => policy_table(program, numbers),
             _ => {

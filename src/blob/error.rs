@@ -1,6 +1,7 @@
 //! What is wrong with a blob, or with a program that is to become one.
 
 use crate::diag::{Code, Diagnostic};
+use crate::pattern::code::CodeError;
 
 use super::Generation;
 
@@ -67,6 +68,18 @@ pub enum BlobError {
         index: u32,
         /// What is wrong.
         problem: &'static str,
+        /// Who refers.
+        from: Site,
+    },
+    /// The code of a pattern or regex cannot be.
+    #[error("{what} at pool index {index}: {error} at byte {} of its code (referred to by {from})", .error.offset)]
+    Code {
+        /// Pattern or regex.
+        what: &'static str,
+        /// Its pool index.
+        index: u32,
+        /// What is wrong.
+        error: CodeError,
         /// Who refers.
         from: Site,
     },
@@ -139,6 +152,7 @@ impl BlobError {
             Self::Node { .. } => "E0408",
             Self::Cycle { .. } => "E0409",
             Self::Overlap { .. } => "E0410",
+            Self::Code { .. } => "E0415",
         })
     }
 }
@@ -185,6 +199,14 @@ pub enum EncodeError {
         /// The id.
         value: usize,
     },
+    /// A pattern or regex that has no code.
+    #[error("{what} cannot be written: {error}")]
+    Code {
+        /// Pattern or regex.
+        what: &'static str,
+        /// Why.
+        error: CodeError,
+    },
     /// Something that this generation cannot store.
     #[error("{what} cannot be stored in a blob of generation {generation}")]
     Unsupported {
@@ -203,6 +225,7 @@ impl EncodeError {
             Self::TooMany { .. } => "E0412",
             Self::Dangling { .. } => "E0413",
             Self::Unsupported { .. } => "E0414",
+            Self::Code { .. } => "E0416",
         })
     }
 }

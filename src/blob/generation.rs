@@ -5,6 +5,8 @@
 
 use serde::Serialize;
 
+use crate::pattern::code::Style;
+
 /// A family of systems that share one blob format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Generation {
@@ -96,6 +98,8 @@ pub(crate) struct Format {
     pub(crate) op_count: u8,
     pub(crate) terminal: TerminalForm,
     pub(crate) bitmask: BitmaskForm,
+    /// How pattern code ends a choice.
+    pub(crate) choices: Style,
     /// Modifier id of message filters; 0 where there are none.
     pub(crate) message_filter: u8,
     /// Modifier id of `enable-state-flag`; 0 where unknown.
@@ -153,6 +157,7 @@ static MACOS_10_15: Format = Format {
     op_count: 145,
     terminal: TerminalForm::Small,
     bitmask: BitmaskForm::Bits,
+    choices: Style::Old,
     message_filter: 0,
     enable_state_flag: 0,
     target: "macos-10.15",
@@ -164,6 +169,7 @@ static MACOS_14: Format = Format {
     op_count: 190,
     terminal: TerminalForm::Wide,
     bitmask: BitmaskForm::Bytes,
+    choices: Style::Modern,
     message_filter: 19,
     enable_state_flag: 17,
     target: "macos-14.4",
@@ -175,6 +181,7 @@ static MACOS_15: Format = Format {
     op_count: 192,
     terminal: TerminalForm::Wide,
     bitmask: BitmaskForm::Bytes,
+    choices: Style::Modern,
     message_filter: 19,
     enable_state_flag: 17,
     target: "macos-15.2",
@@ -186,6 +193,7 @@ static MACOS_26: Format = Format {
     op_count: 195,
     terminal: TerminalForm::Wide,
     bitmask: BitmaskForm::Bytes,
+    choices: Style::Modern,
     message_filter: 21,
     enable_state_flag: 0,
     target: "macos-26",

@@ -10,12 +10,13 @@ use super::program::{
     Program, ProgramNode, RegexId, Roots, StringId, Terminal, TerminalId,
 };
 use super::{Blob, BlobError, Table};
+use crate::pattern::{self, code::CodeError};
 
 impl Blob<'_> {
     /// The graph that the blob holds.
     ///
     /// Node ids are the blob's node indexes. Memory is a small multiple of the file: records that overlap so much that
-    /// their sum exceeds the pool twice are refused.
+    /// their sum exceeds the pool are refused.
     ///
     /// # Errors
     /// [`BlobError`] at the first reference that leads nowhere, malformed record or node, or cycle.
@@ -33,6 +34,8 @@ struct Linker<'b, 'a> {
     strings: Vec<u32>,
     patterns: Vec<u32>,
     bitmasks: Vec<u32>,
+    /// Pool indexes whose record was counted.
+    counted: Vec<bool>,
     /// Bytes that records may still take.
     budget: usize,
 }
@@ -46,7 +49,8 @@ impl<'b, 'a> Linker<'b, 'a> {
             strings: vec![NONE; slots],
             patterns: vec![NONE; slots],
             bitmasks: vec![NONE; slots],
-            budget: 2 * blob.pool().len(),
+            counted: vec![false; slots],
+            budget: blob.pool().len(),
         }
     }
 
@@ -58,8 +62,10 @@ impl<'b, 'a> Linker<'b, 'a> {
             return Err(BlobError::Node { index: 0, problem: "a blob needs at least one node" });
         }
         for (at, index) in (0_u32..).zip(self.blob.table(Table::Regexes)) {
-            let content = self.counted("regex", index, Site::Table(Table::Regexes, at))?;
-            self.program.regexes.push(content.to_vec());
+            let from = Site::Table(Table::Regexes, at);
+            let content = self.counted("regex", index, from)?;
+            let regex = pattern::regex::code::decode(content).map_err(|error| code("regex", index, error, from))?;
+            self.program.regexes.push(regex);
         }
         for (at, root) in (0_u32..).zip(self.blob.table(Table::Policies)) {
             let root = self.node_id(root, Site::Table(Table::Policies, at))?;
@@ -88,7 +94,12 @@ impl<'b, 'a> Linker<'b, 'a> {
         if index < limit { Ok(NodeId(index.into())) } else { Err(reference("node", index, limit, from)) }
     }
 
-    fn spend(&mut self, bytes: usize) -> Result<(), BlobError> {
+    /// Counts the bytes of the record at `index`, once: records do not overlap, so they all fit the pool.
+    fn spend(&mut self, index: u16, bytes: usize) -> Result<(), BlobError> {
+        match self.counted.get_mut(usize::from(index)) {
+            Some(counted) if !*counted => *counted = true,
+            _ => return Ok(()),
+        }
         self.budget = self.budget.checked_sub(bytes).ok_or(BlobError::Overlap { pool: self.blob.pool().len() })?;
         Ok(())
     }
@@ -96,7 +107,7 @@ impl<'b, 'a> Linker<'b, 'a> {
     fn counted(&mut self, what: &'static str, index: u16, from: Site) -> Result<&'a [u8], BlobError> {
         let content =
             self.blob.counted(index).ok_or_else(|| record(what, index, "it does not end inside the file", from))?;
-        self.spend(content.len() + 2)?;
+        self.spend(index, content.len() + 2)?;
         Ok(content)
     }
 
@@ -136,8 +147,9 @@ impl<'b, 'a> Linker<'b, 'a> {
         if let Some(&id) = self.patterns.get(usize::from(index)).filter(|&&id| id != NONE) {
             return Ok(PatternId(id));
         }
-        let code = self.counted("pattern", index, from)?;
-        let id = self.program.add_pattern(code);
+        let content = self.counted("pattern", index, from)?;
+        let tree = pattern::code::decode(content).map_err(|error| code("pattern", index, error, from))?;
+        let id = self.program.add_pattern(tree);
         remember(&mut self.patterns, index, id.0);
         Ok(id)
     }
@@ -153,7 +165,7 @@ impl<'b, 'a> Linker<'b, 'a> {
         if raw.version.is_some_and(|version| version != (1, 0)) {
             return Err(record("bit set", index, "its version is not 1", from));
         }
-        self.spend(raw.head + raw.bytes.len())?;
+        self.spend(index, raw.head + raw.bytes.len())?;
         let id = self.program.add_bitmask(Bitmask { bits: raw.bits, bytes: raw.bytes.to_vec() });
         remember(&mut self.bitmasks, index, id.0);
         Ok(id)
@@ -214,7 +226,7 @@ impl<'b, 'a> Linker<'b, 'a> {
                     .blob
                     .modifier_array(index, count)
                     .ok_or_else(|| record("modifier array", index, "it does not end inside the file", site))?;
-                self.spend(entries.len())?;
+                self.spend(index, entries.len())?;
                 entries
                     .chunks_exact(4)
                     .filter_map(|chunk| chunk.try_into().ok())
@@ -299,6 +311,10 @@ fn reference(what: &'static str, value: u16, limit: u16, from: Site) -> BlobErro
 
 fn record(what: &'static str, index: u16, problem: &'static str, from: Site) -> BlobError {
     BlobError::Record { what, index: index.into(), problem, from }
+}
+
+fn code(what: &'static str, index: u16, error: CodeError, from: Site) -> BlobError {
+    BlobError::Code { what, index: index.into(), error, from }
 }
 
 fn problem(index: u16, problem: &'static str) -> BlobError {

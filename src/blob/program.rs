@@ -1,6 +1,8 @@
 //! The graph behind a blob, as values: what the compiler hands to the writer and what reading gives back.
 
 use super::{EncodeError, Generation};
+use crate::pattern::Regex;
+use crate::pattern::code::PatternTree;
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
@@ -214,9 +216,9 @@ pub struct Program {
     /// Strings of filters and modifiers, without final NUL.
     pub strings: Vec<Vec<u8>>,
     /// Patterns.
-    pub patterns: Vec<Vec<u8>>,
+    pub patterns: Vec<PatternTree>,
     /// Regexes by the number that nodes store.
-    pub regexes: Vec<Vec<u8>>,
+    pub regexes: Vec<Regex>,
     /// Bit sets.
     pub bitmasks: Vec<Bitmask>,
     /// Roots of the message-filter programs.
@@ -279,14 +281,14 @@ impl Program {
         StringId(push(&mut self.strings, string.into()))
     }
 
-    /// Adds a pattern by its code.
-    pub fn add_pattern(&mut self, code: impl Into<Vec<u8>>) -> PatternId {
-        PatternId(push(&mut self.patterns, code.into()))
+    /// Adds a pattern.
+    pub fn add_pattern(&mut self, pattern: PatternTree) -> PatternId {
+        PatternId(push(&mut self.patterns, pattern))
     }
 
-    /// Adds a regex by its record's content (version, length and code) and gives the number that nodes store.
-    pub fn add_regex(&mut self, content: impl Into<Vec<u8>>) -> RegexId {
-        RegexId(push(&mut self.regexes, content.into()))
+    /// Adds a regex and gives the number that nodes store.
+    pub fn add_regex(&mut self, regex: Regex) -> RegexId {
+        RegexId(push(&mut self.regexes, regex))
     }
 
     /// Adds a bit set.

@@ -7,7 +7,7 @@ fn small() -> Program {
     let mut program = Program::new(Generation::Macos14);
     let deny = program.add_terminal(Terminal { flags: 5, modifiers: Vec::new() });
     let allow = program.add_terminal(Terminal::default());
-    let pattern = program.add_pattern(*b"\x41/a\x0f\x00\x0f\x0a");
+    let pattern = program.add_pattern(crate::pattern::code::decode(b"\x41/a\x0f\x00\x0f\x0a").unwrap());
     let test = program.add_test(1, Argument::Pattern(pattern), allow, deny);
     let mut roots = vec![deny; 190];
     roots[21] = test;
