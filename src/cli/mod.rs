@@ -37,14 +37,20 @@ struct Command {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Vocab(vocab::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
+mod completions;
+mod man;
 mod vocab;
 
 impl Verb {
     fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
         match self {
             Self::Vocab(args) => args.run(context),
+            Self::Completions(args) => args.run(context),
+            Self::Man(args) => args.run(context),
         }
     }
 }
