@@ -54,6 +54,8 @@ pub struct Nfa {
     pub(super) states: Vec<State>,
     pub(super) starts: Vec<StateId>,
     patterns: u32,
+    /// The number of states after each pattern.
+    ends: Vec<u32>,
 }
 
 impl Nfa {
@@ -110,7 +112,24 @@ impl Nfa {
             }
         };
         self.starts.push(start);
+        self.ends.push(self.states.len() as u32);
         number
+    }
+
+    /// The number of patterns.
+    pub fn pattern_count(&self) -> u32 {
+        self.patterns
+    }
+
+    /// For each state the pattern that it belongs to.
+    pub(super) fn owners(&self) -> Vec<u32> {
+        let mut from = 0;
+        let mut owners = Vec::with_capacity(self.states.len());
+        for (number, end) in self.ends.iter().enumerate() {
+            owners.resize(owners.len() + (end - from) as usize, number as u32);
+            from = *end;
+        }
+        owners
     }
 
     pub(super) fn push(&mut self, state: State) -> StateId {

@@ -1,0 +1,358 @@
+//! Many patterns in one pass: an automaton that is made deterministic only where it is walked.
+
+use std::collections::HashMap;
+
+use super::nfa::{Nfa, State, StateId};
+use crate::pattern::byteset::ByteSet;
+
+/// A state of a [`LazyDfa`].
+pub type DfaState = u32;
+
+/// Bytes that no pattern tells apart.
+pub type ByteClass = u16;
+
+/// The automaton holds as many states as its owner allows and a new one is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the patterns need more automaton states than the limit allows")]
+pub struct TooManyStates;
+
+const UNKNOWN: DfaState = DfaState::MAX;
+
+const START: DfaState = 0;
+
+/// A deterministic automaton over all patterns of an [`Nfa`], built on demand. Every state knows which patterns match a
+/// subject that ends there.
+#[derive(Debug, Clone)]
+pub struct LazyDfa {
+    nfa: Nfa,
+    owners: Vec<u32>,
+    classes: Box<[ByteClass; 256]>,
+    representatives: Vec<u8>,
+    words: usize,
+    limit: usize,
+    ids: HashMap<Box<[StateId]>, DfaState>,
+    items: Vec<Box<[StateId]>>,
+    next: Vec<DfaState>,
+    accepts: Vec<u64>,
+    seen: Vec<u32>,
+    round: u32,
+}
+
+impl LazyDfa {
+    /// An automaton for the patterns of `nfa` that never holds more than `limit` states (at least 3: the start,
+    /// where a walk is, and where it goes).
+    pub fn new(nfa: Nfa, limit: usize) -> Self {
+        let (classes, representatives) = byte_classes(&nfa);
+        let owners = nfa.owners();
+        let mut dfa = Self {
+            owners,
+            classes,
+            representatives,
+            words: (nfa.pattern_count() as usize).div_ceil(64).max(1),
+            limit: limit.max(3),
+            ids: HashMap::new(),
+            items: Vec::new(),
+            next: Vec::new(),
+            accepts: Vec::new(),
+            seen: vec![0; nfa.len()],
+            round: 0,
+            nfa,
+        };
+        dfa.add_start();
+        dfa
+    }
+
+    fn add_start(&mut self) {
+        let from = self.nfa.starts.clone();
+        let items = self.closure(&from, true);
+        self.add(items, true);
+    }
+
+    /// The state before the first byte.
+    pub fn start(&self) -> DfaState {
+        START
+    }
+
+    /// The number of states built so far.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Never true: the start is always there.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// The number of 64-bit words of [`LazyDfa::accepts`].
+    pub fn words(&self) -> usize {
+        self.words
+    }
+
+    /// One byte for each class, the most readable one.
+    pub fn representatives(&self) -> &[u8] {
+        &self.representatives
+    }
+
+    /// The class of `byte`.
+    pub fn class(&self, byte: u8) -> ByteClass {
+        self.classes[usize::from(byte)]
+    }
+
+    /// The patterns that match a subject ending in `state`: bit `n % 64` of word `n / 64` for pattern `n`.
+    pub fn accepts(&self, state: DfaState) -> &[u64] {
+        let from = state as usize * self.words;
+        &self.accepts[from..from + self.words]
+    }
+
+    /// Whether `pattern` matches some subject that goes on from `state`, as far as its own states tell.
+    pub fn is_alive(&self, state: DfaState, pattern: u32) -> bool {
+        self.items[state as usize].iter().any(|item| self.owners[*item as usize] == pattern)
+    }
+
+    /// The state after one more byte of `class`.
+    ///
+    /// # Errors
+    /// [`TooManyStates`]; the automaton stays usable.
+    pub fn step(&mut self, state: DfaState, class: ByteClass) -> Result<DfaState, TooManyStates> {
+        let slot = state as usize * self.representatives.len() + usize::from(class);
+        match self.next[slot] {
+            UNKNOWN => self.make(state, class, slot),
+            known => Ok(known),
+        }
+    }
+
+    fn make(&mut self, state: DfaState, class: ByteClass, slot: usize) -> Result<DfaState, TooManyStates> {
+        let byte = self.representatives[usize::from(class)];
+        let mut from = Vec::new();
+        for item in &self.items[state as usize] {
+            match &self.nfa.states[*item as usize] {
+                State::Bytes(set, next) if set.contains(byte) => from.push(*next),
+                State::AcceptAll(_) => from.push(*item),
+                _ => {}
+            }
+        }
+        let items = self.closure(&from, false);
+        let id = match self.ids.get(&items) {
+            Some(id) => *id,
+            None if self.items.len() >= self.limit => return Err(TooManyStates),
+            None => self.add(items, false),
+        };
+        self.next[slot] = id;
+        Ok(id)
+    }
+
+    /// The patterns that match `subject`, as [`LazyDfa::accepts`] gives them. When the limit is reached, what was built is
+    /// forgotten and building starts anew.
+    pub fn matches(&mut self, subject: &[u8]) -> &[u64] {
+        let mut state = START;
+        let mut at = 0;
+        while let Some(byte) = subject.get(at) {
+            let class = self.class(*byte);
+            match self.step(state, class) {
+                Ok(next) => {
+                    state = next;
+                    at += 1;
+                }
+                Err(TooManyStates) => state = self.forget(state),
+            }
+        }
+        self.accepts(state)
+    }
+
+    /// Drops every state but the start and `keep`, whose new number is returned.
+    fn forget(&mut self, keep: DfaState) -> DfaState {
+        let kept = std::mem::take(&mut self.items[keep as usize]);
+        self.ids.clear();
+        self.items.clear();
+        self.next.clear();
+        self.accepts.clear();
+        self.add_start();
+        // The start may only stand for itself: `^` holds there and nowhere else.
+        if keep == START { START } else { self.add(kept, false) }
+    }
+
+    fn add(&mut self, items: Box<[StateId]>, is_start: bool) -> DfaState {
+        let id = self.items.len() as DfaState;
+        let from = self.accepts.len();
+        self.accepts.resize(from + self.words, 0);
+        for pattern in self.ends(&items, is_start) {
+            self.accepts[from + pattern as usize / 64] |= 1 << (pattern % 64);
+        }
+        self.next.resize(self.next.len() + self.representatives.len(), UNKNOWN);
+        if !is_start {
+            self.ids.insert(items.clone(), id);
+        }
+        self.items.push(items);
+        id
+    }
+
+    /// The patterns that match when the subject ends in a state of `items`.
+    fn ends(&mut self, items: &[StateId], at_start: bool) -> Vec<u32> {
+        self.round += 1;
+        let mut todo = items.to_vec();
+        let mut found = Vec::new();
+        while let Some(id) = todo.pop() {
+            if std::mem::replace(&mut self.seen[id as usize], self.round) == self.round {
+                continue;
+            }
+            match &self.nfa.states[id as usize] {
+                State::Split(next) => todo.extend(next),
+                State::AtStart(next) if at_start => todo.push(*next),
+                State::AtEnd(next) => todo.push(*next),
+                State::Accept(number) | State::AcceptAll(number) => found.push(*number),
+                State::Bytes(..) | State::AtStart(_) => {}
+            }
+        }
+        found
+    }
+
+    /// What is reachable from `from` without a byte: states that need a byte, the end, or nothing more. A pattern that has
+    /// matched whatever follows keeps only that fact.
+    fn closure(&mut self, from: &[StateId], at_start: bool) -> Box<[StateId]> {
+        self.round += 1;
+        let mut todo = from.to_vec();
+        let mut items = Vec::new();
+        let mut decided = Vec::new();
+        while let Some(id) = todo.pop() {
+            if std::mem::replace(&mut self.seen[id as usize], self.round) == self.round {
+                continue;
+            }
+            match &self.nfa.states[id as usize] {
+                State::Split(next) => todo.extend(next),
+                State::AtStart(next) if at_start => todo.push(*next),
+                State::AtStart(_) => {}
+                State::AcceptAll(number) => {
+                    decided.push(*number);
+                    items.push(id);
+                }
+                State::Bytes(..) | State::AtEnd(_) | State::Accept(_) => items.push(id),
+            }
+        }
+        if !decided.is_empty() {
+            decided.sort_unstable();
+            decided.dedup();
+            let mut kept = None;
+            items.sort_unstable();
+            items.retain(|id| {
+                let owner = self.owners[*id as usize];
+                let accepts = matches!(self.nfa.states[*id as usize], State::AcceptAll(_));
+                // One accepting state says it all; a pattern with several keeps the first.
+                let first = accepts && kept != Some(owner);
+                if first {
+                    kept = Some(owner);
+                }
+                first || decided.binary_search(&owner).is_err()
+            });
+        }
+        items.sort_unstable();
+        items.into_boxed_slice()
+    }
+}
+
+/// How readable a byte is in a witness; less is better.
+fn rank(byte: u8) -> u32 {
+    let group = match byte {
+        b'a'..=b'z' => 0,
+        b'0'..=b'9' => 1,
+        b'A'..=b'Z' => 2,
+        b'-' | b'_' => 3,
+        b'.' | b'/' => 4,
+        b'!'..=b'~' => 5,
+        b' ' => 6,
+        _ => 7,
+    };
+    group << 8 | u32::from(byte)
+}
+
+/// Numbers for the bytes that no state of `nfa` tells apart, the most readable first, and one byte of each.
+fn byte_classes(nfa: &Nfa) -> (Box<[ByteClass; 256]>, Vec<u8>) {
+    let mut sets: Vec<&ByteSet> = Vec::new();
+    let mut known: std::collections::HashSet<&ByteSet> = std::collections::HashSet::new();
+    for state in &nfa.states {
+        if let State::Bytes(set, _) = state {
+            if known.insert(set) {
+                sets.push(set);
+            }
+        }
+    }
+    let mut classes = Box::new([0 as ByteClass; 256]);
+    for set in sets {
+        let mut renamed: HashMap<(ByteClass, bool), ByteClass> = HashMap::new();
+        for byte in 0..=255u8 {
+            let count = renamed.len() as ByteClass;
+            let slot = &mut classes[usize::from(byte)];
+            *slot = *renamed.entry((*slot, set.contains(byte))).or_insert(count);
+        }
+    }
+    let mut bytes: Vec<u8> = (0..=255).collect();
+    bytes.sort_by_key(|byte| rank(*byte));
+    let mut representatives = Vec::new();
+    let mut numbers: HashMap<ByteClass, ByteClass> = HashMap::new();
+    for byte in bytes {
+        let class = classes[usize::from(byte)];
+        numbers.entry(class).or_insert_with(|| {
+            representatives.push(byte);
+            representatives.len() as ByteClass - 1
+        });
+    }
+    for class in classes.iter_mut() {
+        *class = numbers.get(class).copied().unwrap_or(0);
+    }
+    (classes, representatives)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::pattern::{Pattern, PatternKind, Variables};
+
+    const REGEXES: &[&str] =
+        &["^/a", "b$", "a|b", "^a*$", "/(x|y)+/", "[^/]$", "^$", "(/|$)", "a.*b", "^/a/[ab]*$", ".", "(^|/)x"];
+
+    fn pattern(choice: usize, text: &str) -> Pattern {
+        match choice % 4 {
+            0 => Pattern::literal(text),
+            1 => Pattern::prefix(text),
+            2 => Pattern::subpath(text),
+            _ => Pattern::new(PatternKind::Regex, REGEXES[choice % REGEXES.len()], false).unwrap(),
+        }
+    }
+
+    proptest! {
+        /// The one automaton says what the patterns say one by one, also when it has to forget.
+        #[test]
+        fn agrees_with_the_patterns(
+            wanted in prop::collection::vec((0usize..48, "[/abxy]{0,6}"), 1..9),
+            subjects in prop::collection::vec("[/abxy]{0,9}", 1..12),
+            limit in prop::sample::select(vec![1usize, 2, 5, 1000]),
+        ) {
+            let patterns: Vec<Pattern> = wanted.iter().map(|(choice, text)| pattern(*choice, text)).collect();
+            let mut nfa = Nfa::new();
+            for each in &patterns {
+                nfa.add(each, &Variables::none());
+            }
+            let mut dfa = LazyDfa::new(nfa, limit);
+            for subject in &subjects {
+                let found = dfa.matches(subject.as_bytes()).to_vec();
+                for (number, each) in patterns.iter().enumerate() {
+                    let bit = found[number / 64] >> (number % 64) & 1 == 1;
+                    let expected = each.matches(subject.as_bytes(), &Variables::none());
+                    prop_assert_eq!(bit, expected, "{:?} on {:?}", each, subject);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sixty_five_patterns_need_two_words() {
+        let mut nfa = Nfa::new();
+        for number in 0..65 {
+            nfa.add(&Pattern::literal(format!("n{number}")), &Variables::none());
+        }
+        let mut dfa = LazyDfa::new(nfa, 1000);
+        assert_eq!(dfa.matches(b"n64"), [0, 1]);
+        assert_eq!(dfa.matches(b"n0"), [1, 0]);
+    }
+}
