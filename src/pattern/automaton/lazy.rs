@@ -269,10 +269,10 @@ fn byte_classes(nfa: &Nfa) -> (Box<[ByteClass; 256]>, Vec<u8>) {
     let mut sets: Vec<&ByteSet> = Vec::new();
     let mut known: std::collections::HashSet<&ByteSet> = std::collections::HashSet::new();
     for state in &nfa.states {
-        if let State::Bytes(set, _) = state {
-            if known.insert(set) {
-                sets.push(set);
-            }
+        if let State::Bytes(set, _) = state
+            && known.insert(set)
+        {
+            sets.push(set);
         }
     }
     let mut classes = Box::new([0 as ByteClass; 256]);
