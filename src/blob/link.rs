@@ -86,6 +86,12 @@ impl<'b, 'a> Linker<'b, 'a> {
         }
         self.roots()?;
         super::graph::check_acyclic(&self.program)?;
+        if let Roots::Collection { profiles, .. } = &self.program.roots {
+            let order = super::number::recover_order(&self.program, profiles);
+            if let Roots::Collection { numbering, .. } = &mut self.program.roots {
+                *numbering = order;
+            }
+        }
         Ok(self.program)
     }
 

@@ -17,6 +17,8 @@ mod header;
 mod kinds;
 mod link;
 mod node;
+mod number;
+mod pool;
 mod program;
 mod view;
 

@@ -322,3 +322,13 @@ impl Program {
         super::encode(self)
     }
 }
+
+impl Terminal {
+    /// The message-filter programs, in modifier order.
+    pub fn policies(&self) -> impl DoubleEndedIterator<Item = PolicyId> + '_ {
+        self.modifiers.iter().filter_map(|modifier| match modifier.argument {
+            ModifierArgument::Policy(policy) => Some(policy),
+            _ => None,
+        })
+    }
+}
