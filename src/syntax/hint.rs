@@ -95,15 +95,15 @@ struct Open {
 pub(super) fn unclosed_suspect(text: &[u8], tokens: &[Token]) -> Option<UnclosedSuspect> {
     let mut lists: Vec<Open> = Vec::new();
     let (mut line, mut line_start) = (1, 0);
+    let mut starts_line = true;
     for token in tokens {
+        let bytes = text.get(token.span.range()).unwrap_or_default();
         match token.kind {
             TokenKind::LParen | TokenKind::VectorOpen => {
                 let head = text.get(line_start..token.span.start as usize).unwrap_or_default();
-                let starts_line = head.iter().all(|byte| matches!(byte, b' ' | b'\t'));
                 let column = starts_line.then(|| width(head));
-                // A list is at its own column, or at that of the list around it which does start a line.
-                let innermost = lists.iter().rev().find(|list| list.column.is_some());
-                if let (Some(list), Some(column)) = (innermost, column)
+                if let Some(column) = column
+                    && let Some(list) = lists.iter().rev().find(|list| list.column.is_some())
                     && list.column >= Some(column)
                 {
                     return Some(UnclosedSuspect { open: list.span, line: list.line, next_line: line });
@@ -113,13 +113,17 @@ pub(super) fn unclosed_suspect(text: &[u8], tokens: &[Token]) -> Option<Unclosed
             TokenKind::RParen => {
                 lists.pop();
             }
-            TokenKind::Whitespace | TokenKind::Error(_) | TokenKind::Atom(AtomKind::String | AtomKind::RawString) => {
-                for end in memchr::memchr_iter(b'\n', text.get(token.span.range()).unwrap_or_default()) {
-                    line += 1;
-                    line_start = token.span.start as usize + end + 1;
-                }
-            }
             _ => {}
+        }
+        starts_line &= token.kind == TokenKind::Whitespace;
+        if matches!(
+            token.kind,
+            TokenKind::Whitespace | TokenKind::Error(_) | TokenKind::Atom(AtomKind::String | AtomKind::RawString)
+        ) && let Some(last) = memchr::memrchr(b'\n', bytes)
+        {
+            line += memchr::memchr_iter(b'\n', bytes).count() as u32;
+            line_start = token.span.start as usize + last + 1;
+            starts_line = token.kind == TokenKind::Whitespace;
         }
     }
     None

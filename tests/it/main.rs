@@ -3,4 +3,5 @@
 // Panics are how tests fail.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
+mod syntax;
 mod vocab;

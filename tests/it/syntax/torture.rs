@@ -1,0 +1,28 @@
+//! Inputs that readers get wrong (`spec/sbpl-language.md` §16, same numbers; from 41 on our own). Each
+//! `tests/syntax/torture/*.sb` has its tree and errors beside it; `BLESS=1` rewrites them.
+
+use std::path::Path;
+
+use super::{dump, read};
+
+#[test]
+fn every_torture_file_reads_as_expected_and_prints_as_it_was() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/syntax/torture");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "sb"));
+    files.sort();
+    assert!(files.len() >= 50, "torture files are missing: {}", files.len());
+    let mut wrong = String::new();
+    for path in files {
+        let text = std::fs::read(&path).unwrap();
+        assert!(read(&text).tree.print() == text, "{}: prints differently", path.display());
+        let expected = path.with_extension("tree");
+        let actual = dump(&text);
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&expected, &actual).unwrap();
+        } else if std::fs::read_to_string(&expected).ok().as_ref() != Some(&actual) {
+            wrong += &format!("--- {}\n{actual}", path.display());
+        }
+    }
+    assert!(wrong.is_empty(), "these read otherwise than expected (BLESS=1 accepts):\n{wrong}");
+}
