@@ -5,6 +5,7 @@
 //!
 //! - [`Pattern`]: one string test of a profile, with [`Pattern::matches`] as the meaning everything else is measured by;
 //! - [`code`]: the compiled form of string tests that need no regex engine;
+//! - [`build`], [`union`]: from patterns to that form, and the order of alternatives;
 //! - [`regex`]: the regex dialect, its tree, its text and its compiled code;
 //! - [`automaton`]: languages as automata.
 //!
@@ -12,10 +13,12 @@
 //! [`PatternKind::Regex`] holds a regex that parses, so matching cannot fail.
 
 pub mod automaton;
+pub mod build;
 pub mod byteset;
 pub mod code;
 pub mod codes;
 pub mod regex;
+pub mod union;
 
 pub use automaton::Variables;
 pub use byteset::ByteSet;
@@ -106,18 +109,25 @@ impl Pattern {
         self.regex.as_ref()
     }
 
-    /// The text that literals, prefixes and subpaths compare with: a subpath's trailing slashes do not count. Whether
-    /// Apple's compiler drops them is open (`spec/sbpl-language.md` §17.4); kept, such a pattern could match no path.
-    pub(crate) fn matched_text(&self) -> &[u8] {
+    /// How literals, prefixes and subpaths really compare, and with which text: a subpath's trailing slashes do not count,
+    /// and `/` is every absolute path. Whether Apple's compiler drops the slashes is open (`spec/sbpl-language.md` §17.4); kept,
+    /// such a pattern could match no path.
+    pub(crate) fn shape(&self) -> (PatternKind, &[u8]) {
         let mut text = self.text.as_slice();
-        while let (PatternKind::Subpath, [rest @ .., b'/']) = (self.kind, text) {
-            text = rest;
+        if self.kind == PatternKind::Subpath {
+            while let [rest @ .., b'/'] = text {
+                if rest.is_empty() {
+                    return (PatternKind::Prefix, text);
+                }
+                text = rest;
+            }
         }
-        text
+        (self.kind, text)
     }
 
     /// The pattern as the macOS compiler stores it for path filters: ASCII letters in lower case, regexes folded after
-    /// parsing, names of variables kept (`spec/versions-and-defaults.md` §6). Subjects must be folded likewise.
+    /// parsing (`spec/versions-and-defaults.md` §6). Names of variables are folded too: macOS 15.2 stores `any_user_home`.
+    /// Subjects must be folded likewise.
     #[must_use]
     pub fn fold_case(&self) -> Self {
         if let Some(regex) = &self.regex {
@@ -128,18 +138,7 @@ impl Pattern {
                 Self { variables: self.variables, ..Self::from_regex(folded) }
             };
         }
-        let mut text = Vec::with_capacity(self.text.len());
-        for piece in pieces(&self.text, self.variables) {
-            match piece {
-                Piece::Bytes(bytes) => text.extend(bytes.iter().map(u8::to_ascii_lowercase)),
-                Piece::Variable(name) => {
-                    text.extend_from_slice(b"${");
-                    text.extend_from_slice(name);
-                    text.push(b'}');
-                }
-            }
-        }
-        Self { text, ..self.clone() }
+        Self { text: self.text.to_ascii_lowercase(), ..self.clone() }
     }
 
     /// Whether `subject` matches. A variable matches any of its values and nothing when it has none.
@@ -147,8 +146,8 @@ impl Pattern {
     /// Builds an automaton for a regex or a pattern with variables each time; for many subjects use
     /// [`automaton`].
     pub fn matches(&self, subject: &[u8], variables: &Variables) -> bool {
-        let text = self.matched_text();
-        match self.kind {
+        let (kind, text) = self.shape();
+        match kind {
             _ if self.variables => {}
             PatternKind::Literal => return subject == text,
             PatternKind::Prefix => return subject.starts_with(text),

@@ -7,7 +7,8 @@ use crate::pattern::regex::{Node, Repeat};
 use crate::pattern::{Pattern, PatternKind, Piece, pieces};
 
 /// Values of the pattern variables (`${HOME}`): each name stands for any of its values; a name without values matches
-/// nothing. Values are compared as they are: fold them for a folded pattern.
+/// nothing. Names are compared without regard to ASCII case, because folded patterns hold folded names. Values are compared
+/// as they are: fold them for a folded pattern.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Variables(BTreeMap<Vec<u8>, Vec<Vec<u8>>>);
 
@@ -19,12 +20,12 @@ impl Variables {
 
     /// Lets `name` stand for `value` too.
     pub fn add(&mut self, name: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
-        self.0.entry(name.into()).or_default().push(value.into());
+        self.0.entry(name.into().to_ascii_lowercase()).or_default().push(value.into());
     }
 
     /// The values of `name`.
     pub fn values(&self, name: &[u8]) -> &[Vec<u8>] {
-        self.0.get(name).map_or(&[], Vec::as_slice)
+        self.0.get(&name.to_ascii_lowercase()).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -92,7 +93,8 @@ impl Nfa {
                 }
             }
             None => {
-                let end = match pattern.kind() {
+                let (kind, text) = pattern.shape();
+                let end = match kind {
                     PatternKind::Prefix => self.push(State::AcceptAll(number)),
                     PatternKind::Subpath => {
                         let below = self.push(State::AcceptAll(number));
@@ -102,13 +104,10 @@ impl Nfa {
                     }
                     PatternKind::Literal | PatternKind::Regex => self.push(State::Accept(number)),
                 };
-                pieces(pattern.matched_text(), pattern.has_variables()).iter().rev().fold(
-                    end,
-                    |next, piece| match piece {
-                        Piece::Bytes(bytes) => self.bytes(bytes, next),
-                        Piece::Variable(name) => self.variable(name, next, variables),
-                    },
-                )
+                pieces(text, pattern.has_variables()).iter().rev().fold(end, |next, piece| match piece {
+                    Piece::Bytes(bytes) => self.bytes(bytes, next),
+                    Piece::Variable(name) => self.variable(name, next, variables),
+                })
             }
         };
         self.starts.push(start);

@@ -171,6 +171,7 @@ impl Node {
         match self {
             Node::Byte(byte) => Node::Byte(byte.to_ascii_lowercase()),
             Node::Class(class) => Node::Class(class.fold_case()),
+            Node::Variable(name) => Node::Variable(name.to_ascii_lowercase()),
             Node::Concat(parts) => Node::Concat(parts.iter().map(Node::fold_case).collect()),
             Node::Alternate(branches) => Node::Alternate(branches.iter().map(Node::fold_case).collect()),
             Node::Repeat(body, repeat) => Node::Repeat(Box::new(body.fold_case()), *repeat),
