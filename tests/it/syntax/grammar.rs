@@ -14,7 +14,7 @@ use super::read;
 #[derive(Debug)]
 enum Expr {
     Bytes(Vec<u8>),
-    Class([bool; 256]),
+    Class(Box<[bool; 256]>),
     Rule(String),
     Sequence(Vec<Expr>),
     Choice(Vec<Expr>),
@@ -121,7 +121,7 @@ impl Notation<'_> {
             }
             b'[' => {
                 self.at += 1;
-                Some(Expr::Class(self.class()))
+                Some(Expr::Class(Box::new(self.class())))
             }
             byte if byte.is_ascii_lowercase() => {
                 let before = self.at;
