@@ -14,5 +14,6 @@ pub mod cli;
 pub mod diag;
 pub mod pattern;
 pub mod policy;
+pub mod shim;
 pub mod syntax;
 pub mod vocab;

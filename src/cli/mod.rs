@@ -36,6 +36,7 @@ struct Command {
 /// Every verb; its arguments and its work are in the file of its name.
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Shim(shim::Args),
     Vocab(vocab::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -43,11 +44,13 @@ enum Verb {
 
 mod completions;
 mod man;
+mod shim;
 mod vocab;
 
 impl Verb {
     fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
         match self {
+            Self::Shim(args) => args.run(context),
             Self::Vocab(args) => args.run(context),
             Self::Completions(args) => args.run(context),
             Self::Man(args) => args.run(context),

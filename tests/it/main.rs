@@ -3,5 +3,6 @@
 // Panics are how tests fail.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
+mod shim;
 mod syntax;
 mod vocab;

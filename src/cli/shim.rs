@@ -1,0 +1,178 @@
+//! `sbpl shim`: declarative changes to a profile.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use super::files;
+use crate::diag::{Code, Diagnostic, Severity, Source, SourceMap};
+use crate::shim::{self, ApplyError, Bound, Edit, Shim};
+
+const CODE_UNKNOWN_SHIM: Code = Code("E0720");
+const CODE_NOT_APPLIED: Code = Code("E0721");
+
+/// Apply shims to a profile, or list those that are built in.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Profile; `-` is standard input.
+    #[arg(required_unless_present = "list")]
+    file: Option<PathBuf>,
+    /// Name of a built-in shim, or a shim file, all of whose shims are applied; may be repeated.
+    #[arg(long = "shim", value_name = "NAME|FILE", required_unless_present = "list")]
+    shims: Vec<PathBuf>,
+    /// Profile id, for the rules that a shim has for one profile only.
+    #[arg(long, value_name = "PROFILE_ID")]
+    key: Option<String>,
+    /// Where to write the text; standard output without it.
+    #[arg(short, long, value_name = "OUT")]
+    output: Option<PathBuf>,
+    /// List the built-in shims.
+    #[arg(long, conflicts_with_all = ["file", "shims", "key", "output"])]
+    list: bool,
+}
+
+/// A shim and the file it is from.
+struct Chosen {
+    shim: Shim,
+    source: Source,
+}
+
+impl Args {
+    pub(super) fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
+        let Some(file) = self.file else {
+            list(context);
+            return Ok(Exit::Fine);
+        };
+        let mut chosen = Vec::new();
+        for name in &self.shims {
+            chosen.extend(choose(context, name)?);
+        }
+        let profile = files::read(context, &file)?;
+        let key = self.key.as_deref();
+        let (mut text, mut reports) = (profile.shared_text(), Vec::new());
+        for Chosen { shim, source } in &chosen {
+            let found = Source::new(profile.name(), text);
+            let applied =
+                shim::apply(shim, found.shared_text(), key).map_err(|error| failure(&found, source, error))?;
+            warn_without_key(context, shim, key);
+            reports.push(json!({
+                "shim": shim.name,
+                "edits": applied.edits.iter().map(|edit| edit_json(&found, edit)).collect::<Vec<_>>(),
+            }));
+            text = applied.text.into();
+        }
+        if let Some(output) = &self.output {
+            let inputs: Vec<&Path> =
+                [file.as_path()].into_iter().chain(self.shims.iter().map(PathBuf::as_path)).collect();
+            files::write_atomically(context, output, &text, &inputs)?;
+        }
+        if context.json {
+            context.print_json(&json!({
+                "file": profile.name(),
+                "key": key,
+                "changed": &*text != profile.text(),
+                "shims": reports,
+                "text": String::from_utf8_lossy(&text),
+            }));
+        } else if self.output.is_none() {
+            context.print_raw(&text);
+        }
+        Ok(Exit::Fine)
+    }
+}
+
+fn choose(context: &Context, name: &Path) -> Result<Vec<Chosen>, Box<Failure>> {
+    if let Some(shim) = name.to_str().and_then(shim::built_in) {
+        return Ok(vec![Chosen { shim: shim.clone(), source: Source::new(shim.name.as_str(), shim.text()) }]);
+    }
+    let looks_like_name = name.components().count() == 1 && name.extension().is_none() && name != Path::new("-");
+    if looks_like_name && !name.exists() {
+        let known: Vec<_> = shim::built_ins().iter().map(|shim| shim.name.as_str()).collect();
+        return Err(Failure::new(Exit::Usage, CODE_UNKNOWN_SHIM, format!("no shim is called '{}'", name.display()))
+            .with_help(format!("built in: {}; a file's name works too", known.join(", "))));
+    }
+    let source = files::read(context, name)?;
+    match shim::parse(source.text()) {
+        Ok(shims) => Ok(shims.into_iter().map(|shim| Chosen { shim, source: source.clone() }).collect()),
+        Err(errors) => {
+            let mut sources = SourceMap::new();
+            let id = sources.add(source);
+            let diagnostics = errors.iter().map(|error| error.to_diagnostic(id)).collect();
+            Err(Failure::from_diagnostics(Exit::BadInput, diagnostics, sources))
+        }
+    }
+}
+
+fn failure(profile: &Source, shim: &Source, error: ApplyError) -> Box<Failure> {
+    let mut sources = SourceMap::new();
+    let diagnostics = match error {
+        ApplyError::Profile(errors) => {
+            let id = sources.add(profile.clone());
+            errors.iter().map(|error| error.to_diagnostic(id)).collect()
+        }
+        ApplyError::Shim(error) => vec![error.to_diagnostic(sources.add(shim.clone()))],
+    };
+    Failure::from_diagnostics(Exit::BadInput, diagnostics, sources)
+}
+
+fn warn_without_key(context: &mut Context, shim: &Shim, key: Option<&str>) {
+    let profiles = shim.profiles();
+    if profiles.is_empty() || key.is_some_and(|key| profiles.contains(&key)) {
+        return;
+    }
+    let message = format!("shim '{}' has rules only for {}", shim.name, profiles.join(", "));
+    let mut warning = Diagnostic::warning(CODE_NOT_APPLIED, message).with_help("give the profile's id with --key");
+    warning.severity = Severity::Warning;
+    context.report(&SourceMap::new(), &[warning]);
+}
+
+fn edit_json(found: &Source, edit: &Edit) -> Value {
+    let start = found.line_column(edit.span.start);
+    json!({
+        "kind": edit.kind,
+        "start": edit.span.start,
+        "end": edit.span.end,
+        "line": start.line,
+        "column": start.column,
+        "old": String::from_utf8_lossy(found.slice(edit.span)),
+        "new": String::from_utf8_lossy(&edit.new),
+    })
+}
+
+fn list(context: &mut Context) {
+    let shims = shim::built_ins();
+    if context.json {
+        let rows: Vec<_> = shims.iter().map(shim_json).collect();
+        context.print_json(&json!({ "shims": rows }));
+        return;
+    }
+    let width = shims.iter().map(|shim| shim.name.len()).max().unwrap_or(0);
+    for shim in shims {
+        context.print(format!("{:width$}  {}\n", shim.name, shim.doc));
+    }
+}
+
+fn shim_json(shim: &Shim) -> Value {
+    let bound = |bound: &Option<Bound>| match bound {
+        None => Value::Null,
+        Some(Bound::Nothing) => json!("nothing"),
+        Some(Bound::Anything) => json!("anything"),
+        Some(Bound::Only(scopes)) => scopes
+            .iter()
+            .map(|scope| {
+                let filters: Vec<_> = scope.filters.iter().map(|text| String::from_utf8_lossy(text)).collect();
+                json!({ "operations": scope.operations, "filters": filters })
+            })
+            .collect(),
+    };
+    json!({
+        "name": shim.name,
+        "doc": shim.doc,
+        "profiles": shim.profiles(),
+        "widens": bound(&shim.widens),
+        "narrows": bound(&shim.narrows),
+        "text": String::from_utf8_lossy(shim.text()),
+    })
+}
