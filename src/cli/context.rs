@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::exit::{Exit, Failure};
 use super::{files, render};
 use crate::diag::{Code, Diagnostic, SourceMap};
+use crate::syntax::SyntaxLimits;
 use crate::vocab::{self, Target};
 
 /// Options that mean the same for every verb.
@@ -63,7 +64,13 @@ const CODE_PARAMS: Code = Code("E0704");
 const DEFAULT_INPUT_BYTES: u64 = 256 << 20;
 
 /// Names for `--limit`, what they bound and their defaults; rooms look theirs up by name.
-pub(super) const LIMITS: &[(&str, &str, u64)] = &[("input-bytes", "size of one input", DEFAULT_INPUT_BYTES)];
+pub(super) const LIMITS: &[(&str, &str, u64)] = &[
+    ("input-bytes", "size of one input", DEFAULT_INPUT_BYTES),
+    ("text-bytes", "size of one profile", SyntaxLimits::DEFAULT.max_bytes as u64),
+    ("tokens", "tokens of one profile", SyntaxLimits::DEFAULT.max_tokens as u64),
+    ("nesting", "lists inside each other in one profile", SyntaxLimits::DEFAULT.max_depth as u64),
+    ("syntax-errors", "syntax errors shown of one profile", SyntaxLimits::DEFAULT.max_errors as u64),
+];
 
 /// What a verb works with: resolved common options and the two output streams.
 pub(super) struct Context {
@@ -119,6 +126,17 @@ impl Context {
     pub(super) fn limit(&self, name: &str) -> u64 {
         let default = LIMITS.iter().find(|(known, ..)| *known == name).map_or(u64::MAX, |row| row.2);
         self.limits.get(name).copied().unwrap_or(default)
+    }
+
+    /// How much of a profile's text is read.
+    pub(super) fn syntax_limits(&self) -> SyntaxLimits {
+        let limit = |name| u32::try_from(self.limit(name)).unwrap_or(u32::MAX);
+        SyntaxLimits {
+            max_bytes: limit("text-bytes"),
+            max_tokens: limit("tokens"),
+            max_depth: limit("nesting"),
+            max_errors: limit("syntax-errors"),
+        }
     }
 
     /// True when standard output takes colours.

@@ -37,6 +37,7 @@ struct Command {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Shim(shim::Args),
+    Parse(parse::Args),
     Vocab(vocab::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -44,6 +45,7 @@ enum Verb {
 
 mod completions;
 mod man;
+mod parse;
 mod shim;
 mod vocab;
 
@@ -51,6 +53,7 @@ impl Verb {
     fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
         match self {
             Self::Shim(args) => args.run(context),
+            Self::Parse(args) => args.run(context),
             Self::Vocab(args) => args.run(context),
             Self::Completions(args) => args.run(context),
             Self::Man(args) => args.run(context),

@@ -4,6 +4,8 @@ use std::io::Write;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use serde_json::{Value, json};
+
 use super::exit::{Exit, Failure};
 use crate::diag::{Diagnostic, Location, Severity, SourceMap};
 
@@ -91,6 +93,38 @@ fn draw(sources: &SourceMap, diagnostic: &Diagnostic) -> String {
         }
     }
     drawn
+}
+
+/// A diagnostic as JSON: `{severity, code, message, file?, start?, end?, line?, column?, labels, help, notes, backtrace}`.
+pub(super) fn json(sources: &SourceMap, diagnostic: &Diagnostic) -> Value {
+    let place = |location: Location| {
+        let position = sources.position(location);
+        json!({
+            "file": position.map(|(name, _)| name),
+            "start": location.span.start,
+            "end": location.span.end,
+            "line": position.map(|(_, at)| at.line),
+            "column": position.map(|(_, at)| at.column),
+        })
+    };
+    let with = |location: Location, key: &str, text: &str| {
+        let mut row = place(location);
+        row[key] = json!(text);
+        row
+    };
+    let mut row = json!({
+        "severity": diagnostic.severity,
+        "code": diagnostic.code,
+        "message": diagnostic.message,
+    });
+    if let (Some(row), Some(Value::Object(at))) = (row.as_object_mut(), diagnostic.location.map(place)) {
+        row.extend(at);
+    }
+    row["labels"] = diagnostic.labels.iter().map(|label| with(label.location, "text", &label.text)).collect();
+    row["help"] = json!(diagnostic.help);
+    row["notes"] = json!(diagnostic.notes);
+    row["backtrace"] = diagnostic.backtrace.iter().map(|frame| with(frame.location, "form", &frame.form)).collect();
+    row
 }
 
 fn snippet<'a>(

@@ -24,9 +24,18 @@ pub struct SyntaxLimits {
     pub max_errors: u32,
 }
 
+impl SyntaxLimits {
+    /// What [`Default`] gives, for use in constants.
+    pub const DEFAULT: Self = Self { max_bytes: 64 << 20, max_tokens: 16 << 20, max_depth: 1000, max_errors: 100 };
+
+    /// The greatest depth that can be asked for; a larger `max_depth` counts as this. What recurses over a tree of this
+    /// depth fits the 8 MiB stack of a main thread with 2 KiB a level.
+    pub const DEEPEST: u32 = 4000;
+}
+
 impl Default for SyntaxLimits {
     fn default() -> Self {
-        Self { max_bytes: 64 << 20, max_tokens: 16 << 20, max_depth: 1000, max_errors: 100 }
+        Self::DEFAULT
     }
 }
 
@@ -42,7 +51,8 @@ pub struct Parse {
 /// Reads a text. Never fails: see [`Parse::errors`].
 pub fn parse(text: impl Into<Arc<[u8]>>, limits: &SyntaxLimits) -> Parse {
     let text = text.into();
-    let mut builder = Builder::new(*limits);
+    let limits = SyntaxLimits { max_depth: limits.max_depth.min(SyntaxLimits::DEEPEST), ..*limits };
+    let mut builder = Builder::new(limits);
     if text.len() > limits.max_bytes as usize {
         let span = Span::new(0, u32::try_from(text.len()).unwrap_or(u32::MAX));
         builder.tokens.push(Token { kind: TokenKind::Error(LexError::Unread), span });

@@ -34,6 +34,20 @@ pub enum NodeKind {
     Error,
 }
 
+impl NodeKind {
+    /// A short stable name: `list`, `dotted-list`, `vector`, `quote` and its family, the names of [`AtomKind`], `error`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::List => "list",
+            Self::DottedList => "dotted-list",
+            Self::Vector => "vector",
+            Self::Quoted(kind) => kind.symbol(),
+            Self::Atom(kind) => kind.name(),
+            Self::Error => "error",
+        }
+    }
+}
+
 /// One node. `end` is one past its last descendant, so a subtree is a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Node {
