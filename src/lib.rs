@@ -11,6 +11,7 @@
 
 pub mod blob;
 pub mod cli;
+pub mod decide;
 pub mod diag;
 pub mod pattern;
 pub mod policy;

@@ -1,0 +1,447 @@
+//! Tests as columns of values: every distinct test of a policy once, ordered by what it asks about.
+
+use std::sync::{Mutex, PoisonError};
+
+use indexmap::{IndexMap, IndexSet};
+
+use super::value::{Address, Attribute, Family, Transport, Value};
+use crate::pattern::automaton::{LazyDfa, Nfa};
+use crate::pattern::{Pattern, Variables};
+use crate::policy::{Arg, Filter, Host, NetworkAddress, Test};
+use crate::vocab::{ArgKind, FilterId, Target};
+
+/// What is known of a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Truth {
+    /// It does not hold.
+    False,
+    /// It holds.
+    True,
+    /// That depends on a value that the request does not give.
+    Unknown,
+}
+
+impl Truth {
+    /// Holds in both, fails in one, else unknown.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::False, _) | (_, Self::False) => Self::False,
+            (Self::True, Self::True) => Self::True,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Holds in one, fails in both, else unknown.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        !((!self).and(!other))
+    }
+}
+
+impl std::ops::Not for Truth {
+    type Output = Self;
+
+    fn not(self) -> Self {
+        match self {
+            Self::False => Self::True,
+            Self::True => Self::False,
+            Self::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<bool> for Truth {
+    fn from(known: bool) -> Self {
+        if known { Self::True } else { Self::False }
+    }
+}
+
+/// One test without the attribute that it is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Question {
+    Pattern(Pattern),
+    Text(Vec<u8>),
+    Number(u16),
+    OneOf(Vec<u16>),
+    /// Any of these bits is set (`file-mode`, `spec/sbpl-language.md` section 9, special cases: measured for no system).
+    Bits(u16),
+    Flag(bool),
+    Network(NetworkAddress),
+    /// There is a value.
+    Present,
+}
+
+impl Question {
+    /// The answer for a known value. A value of another kind answers no.
+    fn ask(&self, value: &Value) -> Truth {
+        match (self, value) {
+            (_, Value::Absent) => Truth::False,
+            (Self::Pattern(pattern), Value::Strings(all)) => {
+                all.iter().any(|text| pattern.matches(text, &Variables::none())).into()
+            }
+            (Self::Text(wanted), Value::Strings(all)) => all.contains(wanted).into(),
+            (Self::Number(wanted), Value::Numbers(all)) => all.contains(wanted).into(),
+            (Self::OneOf(wanted), Value::Numbers(all)) => all.iter().any(|number| wanted.contains(number)).into(),
+            (Self::Bits(bits), Value::Numbers(all)) => all.iter().any(|number| number & bits != 0).into(),
+            (Self::Flag(wanted), Value::Flag(flag)) => (wanted == flag).into(),
+            (Self::Network(wanted), Value::Address(address)) => ask_address(wanted, address),
+            (Self::Present, Value::Strings(all)) => (!all.is_empty()).into(),
+            (Self::Present, Value::Numbers(all)) => (!all.is_empty()).into(),
+            (Self::Present, _) => Truth::True,
+            _ => Truth::False,
+        }
+    }
+}
+
+const V4: u8 = 1;
+const V6: u8 = 2;
+const TCP: u8 = 4;
+const UDP: u8 = 8;
+
+fn ask_address(wanted: &NetworkAddress, address: &Address) -> Truth {
+    let family = match address.family {
+        _ if wanted.protocol & (V4 | V6) == V4 | V6 => Truth::True,
+        None => Truth::Unknown,
+        Some(Family::V4) => (wanted.protocol & V4 != 0).into(),
+        Some(Family::V6) => (wanted.protocol & V6 != 0).into(),
+    };
+    let transport = match address.transport {
+        _ if wanted.protocol & (TCP | UDP) == 0 => Truth::True,
+        None => Truth::Unknown,
+        Some(Transport::Tcp) => (wanted.protocol & TCP != 0).into(),
+        Some(Transport::Udp) => (wanted.protocol & UDP != 0).into(),
+        Some(Transport::Other) => Truth::False,
+    };
+    let host = match wanted.host {
+        Host::Any => Truth::True,
+        Host::Localhost => address.local.map_or(Truth::Unknown, Truth::from),
+    };
+    let port = match (wanted.port, address.port) {
+        (None, _) => Truth::True,
+        (Some(_), None) => Truth::Unknown,
+        (Some(wanted), Some(port)) => (wanted == port).into(),
+    };
+    family.and(transport).and(host).and(port)
+}
+
+/// One test of a policy: which column, which question in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Atom {
+    pub(crate) column: u32,
+    pub(crate) question: u32,
+}
+
+/// All questions about one attribute.
+#[derive(Debug)]
+pub(crate) struct Column {
+    pub(crate) attribute: Attribute,
+    /// Subjects are compared in lower case.
+    pub(crate) folds: bool,
+    pub(crate) questions: IndexSet<Question>,
+    index: Option<Mutex<LazyDfa>>,
+    /// Questions that no value answers: patterns with variables.
+    open: Vec<u32>,
+}
+
+/// Most states of one column's automaton; beyond, it forgets and builds anew.
+const MAX_STATES: usize = 20_000;
+
+impl Column {
+    fn new(attribute: Attribute, target: &Target) -> Self {
+        let info = match &attribute {
+            Attribute::Filter(id) => target.filter(*id),
+            Attribute::Entitlement(_) => None,
+        };
+        Self {
+            folds: target.folds_case()
+                && info.is_some_and(|info| info.argument == ArgKind::PatternSubpath || info.name == "nvram-variable"),
+            attribute,
+            questions: IndexSet::new(),
+            index: None,
+            open: Vec::new(),
+        }
+    }
+
+    /// Whether its questions are about strings only.
+    pub(crate) fn is_textual(&self) -> bool {
+        matches!(self.attribute, Attribute::Filter(_))
+            && !self.questions.is_empty()
+            && self
+                .questions
+                .iter()
+                .all(|question| matches!(question, Question::Pattern(_) | Question::Text(_) | Question::Present))
+    }
+
+    /// Whether a question holds a pattern variable, which no request gives a value.
+    pub(crate) fn is_open(&self, question: u32) -> bool {
+        self.open.contains(&question)
+    }
+
+    fn freeze(&mut self) {
+        let open = self.questions.iter().enumerate().filter_map(|(number, question)| match question {
+            Question::Pattern(pattern) if pattern.has_variables() => Some(number as u32),
+            _ => None,
+        });
+        self.open = open.collect();
+        if self.is_textual() {
+            let mut nfa = Nfa::new();
+            for question in &self.questions {
+                add_to(&mut nfa, question);
+            }
+            self.index = Some(Mutex::new(LazyDfa::new(nfa, MAX_STATES)));
+        }
+    }
+
+    fn fact<'r>(&self, value: &'r Value) -> Fact<'r> {
+        match (&self.index, value) {
+            (Some(index), Value::Strings(all)) => {
+                let mut dfa = index.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut bits = vec![0u64; dfa.words()];
+                for text in all {
+                    let found = match self.folds {
+                        true => dfa.matches(&text.to_ascii_lowercase()),
+                        false => dfa.matches(text),
+                    };
+                    bits.iter_mut().zip(found).for_each(|(all, some)| *all |= some);
+                }
+                Fact::Matches(bits)
+            }
+            _ => Fact::Value(value),
+        }
+    }
+
+    fn ask(&self, question: u32, fact: &Fact<'_>) -> Truth {
+        match fact {
+            Fact::Unknown => Truth::Unknown,
+            Fact::Absent => Truth::False,
+            _ if !self.open.is_empty() && self.is_open(question) => Truth::Unknown,
+            Fact::Matches(bits) => {
+                let word = bits.get(question as usize / 64).copied().unwrap_or(0);
+                (word >> (question % 64) & 1 == 1).into()
+            }
+            Fact::Value(value) => {
+                self.questions.get_index(question as usize).map_or(Truth::False, |question| question.ask(value))
+            }
+        }
+    }
+}
+
+/// Adds a question about strings to an automaton; its number there is the number of questions added before.
+pub(crate) fn add_to(nfa: &mut Nfa, question: &Question) {
+    match question {
+        Question::Pattern(pattern) => nfa.add(pattern, &Variables::none()),
+        Question::Text(text) => nfa.add(&Pattern::literal(text.clone()), &Variables::none()),
+        _ => nfa.add(&Pattern::prefix(""), &Variables::none()),
+    };
+}
+
+/// What a request says about one column.
+#[derive(Debug)]
+pub(crate) enum Fact<'r> {
+    Unknown,
+    Absent,
+    /// The questions that hold, as bits.
+    Matches(Vec<u64>),
+    Value(&'r Value),
+}
+
+/// A condition over atoms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Expr {
+    Atom(Atom),
+    All(Box<[Expr]>),
+    Any(Box<[Expr]>),
+    Not(Box<Expr>),
+}
+
+/// The filters that together test an entitlement.
+#[derive(Debug)]
+struct EntitlementFilters {
+    load: Option<FilterId>,
+    boolean: Option<FilterId>,
+    string: Option<FilterId>,
+    is_true: Option<FilterId>,
+    is_present: Option<FilterId>,
+}
+
+/// All tests of one or more policies of a target.
+#[derive(Debug)]
+pub(crate) struct Atoms {
+    target: &'static Target,
+    columns: IndexMap<Attribute, Column>,
+    entitlements: EntitlementFilters,
+}
+
+impl Atoms {
+    pub(crate) fn new(target: &'static Target) -> Self {
+        let named = |name| target.filter_named(name);
+        Self {
+            target,
+            columns: IndexMap::new(),
+            entitlements: EntitlementFilters {
+                load: named("%entitlement-load"),
+                boolean: named("%entitlement-boolean"),
+                string: named("%entitlement-string"),
+                is_true: named("%entitlement-is-bool-true"),
+                is_present: named("%entitlement-is-present"),
+            },
+        }
+    }
+
+    pub(crate) fn column(&self, number: u32) -> Option<&Column> {
+        self.columns.get_index(number as usize).map(|(_, column)| column)
+    }
+
+    fn column_number(&self, attribute: &Attribute) -> Option<usize> {
+        self.columns.get_index_of(attribute)
+    }
+
+    /// The condition that `filter` states. Recursion is bounded by the policy's limit on nesting.
+    pub(crate) fn compile(&mut self, filter: &Filter) -> Expr {
+        self.expr(filter, &mut None)
+    }
+
+    /// `loaded` is the entitlement that a `%entitlement-load` before has put in place.
+    fn expr(&mut self, filter: &Filter, loaded: &mut Option<Vec<u8>>) -> Expr {
+        match filter {
+            Filter::Test(test) => Expr::Atom(self.atom(test, loaded)),
+            Filter::All(parts) => Expr::All(parts.iter().map(|part| self.expr(part, loaded)).collect()),
+            Filter::Any(parts) => Expr::Any(parts.iter().map(|part| self.expr(part, &mut loaded.clone())).collect()),
+            Filter::Not(inner) => Expr::Not(Box::new(self.expr(inner, &mut loaded.clone()))),
+        }
+    }
+
+    fn atom(&mut self, test: &Test, loaded: &mut Option<Vec<u8>>) -> Atom {
+        let filter = Some(test.filter);
+        let known = &self.entitlements;
+        let entitlement = match &test.arg {
+            Arg::String(name) if filter == known.load => {
+                *loaded = Some(name.clone());
+                Some((name.clone(), Question::Present))
+            }
+            Arg::String(name) if filter == known.is_present => Some((name.clone(), Question::Present)),
+            Arg::String(name) if filter == known.is_true => Some((name.clone(), Question::Flag(true))),
+            Arg::Bool(wanted) if filter == known.boolean => loaded.clone().map(|name| (name, Question::Flag(*wanted))),
+            Arg::Pattern(pattern) if filter == known.string => {
+                loaded.clone().map(|name| (name, Question::Pattern(pattern.clone())))
+            }
+            _ => None,
+        };
+        let (attribute, question) = match entitlement {
+            Some((name, question)) => (Attribute::Entitlement(name), question),
+            None => (Attribute::Filter(test.filter), self.question(test)),
+        };
+        let target = self.target;
+        let entry = self.columns.entry(attribute);
+        let column = entry.index();
+        let slot = entry.or_insert_with_key(|attribute| Column::new(attribute.clone(), target));
+        let question = match question {
+            Question::Pattern(pattern) if slot.folds => Question::Pattern(pattern.fold_case()),
+            other => other,
+        };
+        let (number, _) = slot.questions.insert_full(question);
+        // A profile of less than 4 GB has fewer tests than 2^32.
+        Atom { column: column as u32, question: number as u32 }
+    }
+
+    fn question(&self, test: &Test) -> Question {
+        match &test.arg {
+            Arg::None if self.takes_strings(test.filter) => Question::Present,
+            Arg::None => Question::Flag(true),
+            Arg::Bool(flag) => Question::Flag(*flag),
+            Arg::Integer(bits) if self.is_bit_field(test.filter) => Question::Bits(*bits),
+            Arg::Integer(number) => Question::Number(*number),
+            Arg::Integers(numbers) => Question::OneOf(numbers.clone()),
+            Arg::String(text) => Question::Text(text.clone()),
+            Arg::Pattern(pattern) => Question::Pattern(pattern.clone()),
+            Arg::Network(address) => Question::Network(*address),
+        }
+    }
+
+    fn kind(&self, filter: FilterId) -> Option<ArgKind> {
+        self.target.filter(filter).map(|info| info.argument)
+    }
+
+    fn takes_strings(&self, filter: FilterId) -> bool {
+        self.kind(filter).is_some_and(|kind| kind == ArgKind::String || kind.is_pattern())
+    }
+
+    fn is_bit_field(&self, filter: FilterId) -> bool {
+        self.kind(filter) == Some(ArgKind::Bitfield)
+    }
+
+    /// Ends building: the string columns get their automata.
+    pub(crate) fn freeze(&mut self) {
+        self.columns.values_mut().for_each(Column::freeze);
+    }
+
+    /// What is known of every column. `implied` are attributes that the given ones rule out.
+    pub(crate) fn facts<'r>(
+        &self,
+        values: &'r [(Attribute, Value)],
+        implied: &[FilterId],
+        closed: bool,
+    ) -> Vec<Fact<'r>> {
+        let mut facts: Vec<Fact<'r>> =
+            self.columns.iter().map(|_| if closed { Fact::Absent } else { Fact::Unknown }).collect();
+        for filter in implied {
+            if let Some(number) = self.column_number(&Attribute::Filter(*filter)) {
+                facts[number] = Fact::Absent;
+            }
+        }
+        for (attribute, value) in values {
+            if let Some((number, _, column)) = self.columns.get_full(attribute) {
+                facts[number] = column.fact(value);
+            }
+        }
+        facts
+    }
+
+    /// Whether `atom` holds.
+    pub(crate) fn ask(&self, atom: Atom, facts: &[Fact<'_>]) -> Truth {
+        match (self.columns.get_index(atom.column as usize), facts.get(atom.column as usize)) {
+            (Some((_, column)), Some(fact)) => column.ask(atom.question, fact),
+            _ => Truth::Unknown,
+        }
+    }
+
+    /// Whether `expr` holds. Recursion is bounded by the policy's limit on nesting.
+    pub(crate) fn evaluate(&self, expr: &Expr, facts: &[Fact<'_>]) -> Truth {
+        match expr {
+            Expr::Atom(atom) => self.ask(*atom, facts),
+            Expr::Not(inner) => !self.evaluate(inner, facts),
+            Expr::All(parts) => {
+                let mut all = Truth::True;
+                for part in parts {
+                    all = all.and(self.evaluate(part, facts));
+                    if all == Truth::False {
+                        break;
+                    }
+                }
+                all
+            }
+            Expr::Any(parts) => {
+                let mut any = Truth::False;
+                for part in parts {
+                    any = any.or(self.evaluate(part, facts));
+                    if any == Truth::True {
+                        break;
+                    }
+                }
+                any
+            }
+        }
+    }
+}
+
+impl Expr {
+    /// Every atom, in source order. Recursion is bounded as in [`Atoms::compile`].
+    pub(crate) fn for_each_atom(&self, visit: &mut impl FnMut(Atom)) {
+        match self {
+            Self::Atom(atom) => visit(*atom),
+            Self::All(parts) | Self::Any(parts) => parts.iter().for_each(|part| part.for_each_atom(visit)),
+            Self::Not(inner) => inner.for_each_atom(visit),
+        }
+    }
+}
