@@ -11,6 +11,7 @@
 
 pub mod blob;
 pub mod cli;
+pub mod compile;
 pub mod decide;
 pub mod diag;
 pub mod pattern;

@@ -1,0 +1,80 @@
+//! From a policy to a blob, byte for byte as the compiler of macOS 14.4.1 does it, and back.
+//!
+//! ```text
+//! policy --graph--> nodes --simplify--> nodes --masks--> nodes --write--> blob::Program --blob::encode--> bytes
+//! ```
+//!
+//! Each step is a module that names its rule in `spec/codegen-rules.md`, the golden cases that need it, and how certain it is.
+//! `docs/compiler.md` has them all. The room joins `policy` and `blob`; it knows no texts, files or requests.
+//!
+//! **Invariants:** equal policies give equal bytes; nothing depends on names, digests or single profiles; what a golden case does
+//! not prove is listed in [`Compiled::unproven`]; every input is bounded by [`Limits`].
+
+mod codes;
+mod error;
+mod graph;
+mod masks;
+mod patterns;
+mod simplify;
+mod unproven;
+mod write;
+
+pub use codes::CODES;
+pub use error::CompileError;
+pub use unproven::Unproven;
+
+use crate::blob::{Generation, Program};
+use crate::policy::Policy;
+
+/// The targets whose code generation is known.
+pub const NATIVE_TARGETS: &[&str] = &["macos-14.4"];
+
+/// The modifier that names a state flag.
+pub(crate) const ENABLE_STATE_FLAG: u8 = 17;
+
+/// Bounds for one compilation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Nodes made on the way; the format has room for 65535 of them at the end.
+    pub nodes: usize,
+    /// Nodes looked at while simplifying.
+    pub work: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { nodes: 200_000, work: 1_000_000_000 }
+    }
+}
+
+/// A compiled policy.
+#[derive(Debug, Clone)]
+pub struct Compiled {
+    /// The blob.
+    pub bytes: Vec<u8>,
+    /// The same as a graph.
+    pub program: Program,
+    /// What the profile uses whose encoding no case proves, each once.
+    pub unproven: Vec<Unproven>,
+}
+
+/// Compiles `policy` for its target.
+///
+/// # Errors
+/// [`CompileError`]: another target than [`NATIVE_TARGETS`], a limit, a string without code, a value that does not fit.
+pub fn compile(policy: &Policy, limits: &Limits) -> Result<Compiled, CompileError> {
+    let target = policy.target();
+    if !NATIVE_TARGETS.contains(&target.name()) {
+        return Err(CompileError::Target { target: target.name() });
+    }
+    let mut graph = graph::build(policy, limits)?;
+    simplify::simplify(&mut graph, target, limits)?;
+    let universe = masks::add(&mut graph, target)?;
+    let program = write::program(&graph, target, Generation::Macos14)?;
+    let bytes = program.encode()?;
+    let unproven = unproven::list(policy, &graph, universe);
+    Ok(Compiled { bytes, program, unproven })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+//! Simplifying a graph in place (`spec/codegen-rules.md` §5).
+//!
+//! Until nothing changes: [`decided`] tests are passed over and [`useless`] ones removed, both over all nodes; then nodes are
+//! scanned from the roots in [`order`], and the first possible edit is made: [`unite`] two string tests, else [`exchange`] two
+//! neighbours by [`cost`]. Then everything starts again. Scanning from the leaves breaks `f2_right_and_preference_names` and
+//! `bsd_tag26_matrix`.
+//!
+//! Starting again is cut short where it cannot find anything, which keeps large profiles fast and changes no result:
+//! a union makes decisions possible only when its test exists elsewhere or its target is a test (which loses a way in); an
+//! exchange only on the edges of the two nodes, whose joint ways keep their common facts.
+//!
+//! **Invariants:** every step keeps what the graph decides; no step adds an edge against the scan order, so there is no cycle.
+
+mod cost;
+mod decided;
+mod exchange;
+mod exclude;
+mod facts;
+pub(crate) mod order;
+mod unite;
+mod useless;
+
+use super::graph::{Graph, NodeId};
+use super::{CompileError, Limits};
+use exclude::Exclusions;
+use order::Scan;
+
+/// What an edit at a node did.
+enum Edit {
+    None,
+    /// Something changed, and no test can have become decided.
+    Local,
+    /// Something changed; tests may have become decided.
+    Restart,
+}
+
+/// Simplifies `graph`.
+pub(super) fn simplify(
+    graph: &mut Graph,
+    target: &'static crate::vocab::Target,
+    limits: &Limits,
+) -> Result<(), CompileError> {
+    let mut exclusions = Exclusions::new(target);
+    let mut work = 0_usize;
+    loop {
+        while decided::pass(graph, &mut exclusions) | useless::pass(graph) {}
+        if !edit(graph, &mut exclusions, limits, &mut work)? {
+            return Ok(());
+        }
+    }
+}
+
+/// Makes edits until one may have decided a test (true) or none is possible (false).
+fn edit(
+    graph: &mut Graph,
+    exclusions: &mut Exclusions,
+    limits: &Limits,
+    work: &mut usize,
+) -> Result<bool, CompileError> {
+    loop {
+        let mut scan = Scan::of(graph);
+        let mut exchanged = false;
+        for at in 0..scan.order().len() {
+            *work += 1;
+            if *work > limits.work {
+                return Err(CompileError::Limit { what: "steps of simplification", limit: limits.work });
+            }
+            let node: NodeId = scan.order()[at];
+            if scan.entries(node) == 0 {
+                continue;
+            }
+            match unite::edit(graph, &mut scan, exclusions.target(), node)? {
+                Edit::None => {}
+                Edit::Restart => return Ok(true),
+                Edit::Local => {}
+            }
+            match exchange::edit(graph, &scan, exclusions, node) {
+                Edit::None => {}
+                Edit::Restart => return Ok(true),
+                Edit::Local => {
+                    exchanged = true;
+                    break;
+                }
+            }
+        }
+        if !exchanged {
+            return Ok(false);
+        }
+    }
+}
