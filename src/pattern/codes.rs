@@ -24,6 +24,8 @@ pub const CODE_SHAPE: Code = Code("E0811");
 pub const CODE_VARIABLE: Code = Code("E0812");
 /// Regex code of an unknown version.
 pub const CODE_VERSION: Code = Code("E0813");
+/// The budget for automaton states is spent; the question stays undecided.
+pub const BUDGET: Code = Code("E0821");
 
 /// Every code of this room with its meaning in one line, ascending.
 pub const CODES: &[(Code, &str)] = &[
@@ -38,4 +40,5 @@ pub const CODES: &[(Code, &str)] = &[
     (CODE_SHAPE, "pattern code: wrong instruction, jump, length or order"),
     (CODE_VARIABLE, "pattern code: a variable has no name"),
     (CODE_VERSION, "regex code: unknown version"),
+    (BUDGET, "automaton: the budget for states is spent, the question is undecided"),
 ];

@@ -109,6 +109,20 @@ impl Pattern {
         self.regex.as_ref()
     }
 
+    /// The names of the variables in it, in order, repeated as they are.
+    pub fn variable_names(&self) -> Vec<&[u8]> {
+        match &self.regex {
+            Some(regex) => regex.variable_names(),
+            None => pieces(&self.text, self.variables)
+                .into_iter()
+                .filter_map(|piece| match piece {
+                    Piece::Variable(name) => Some(name),
+                    Piece::Bytes(_) => None,
+                })
+                .collect(),
+        }
+    }
+
     /// How literals, prefixes and subpaths really compare, and with which text: a subpath's trailing slashes do not count,
     /// and `/` is every absolute path. Whether Apple's compiler drops the slashes is open (`spec/sbpl-language.md` §17.4); kept,
     /// such a pattern could match no path.

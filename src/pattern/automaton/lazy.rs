@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use super::nfa::{Nfa, State, StateId};
+use crate::diag::{Code, Diagnostic};
 use crate::pattern::byteset::ByteSet;
+use crate::pattern::codes;
 
 /// A state of a [`LazyDfa`].
 pub type DfaState = u32;
@@ -15,6 +17,19 @@ pub type ByteClass = u16;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the patterns need more automaton states than the limit allows")]
 pub struct TooManyStates;
+
+impl TooManyStates {
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        codes::BUDGET
+    }
+
+    /// The same as a diagnostic.
+    pub fn diagnostic(&self) -> Diagnostic {
+        Diagnostic::error(self.code(), self.to_string())
+            .with_help("Raise the limit on automaton states, or split the question.")
+    }
+}
 
 const UNKNOWN: DfaState = DfaState::MAX;
 

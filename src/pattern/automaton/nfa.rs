@@ -18,6 +18,22 @@ impl Variables {
         Self::default()
     }
 
+    /// Every variable of `patterns` as something that no pattern names: `${NAME}` as one unknown component, or as an absolute path
+    /// of one unknown component where it begins a text. Two patterns relate under these values as they do for every value
+    /// that is no special case of a literal text.
+    pub fn opaque<'p>(patterns: impl IntoIterator<Item = &'p Pattern>) -> Self {
+        let mut variables = Self::default();
+        for name in patterns.into_iter().flat_map(Pattern::variable_names) {
+            let name = name.to_ascii_lowercase();
+            if variables.values(&name).is_empty() {
+                let component = [b"${", name.as_slice(), b"}"].concat();
+                variables.add(name.clone(), [b"/", component.as_slice()].concat());
+                variables.add(name, component);
+            }
+        }
+        variables
+    }
+
     /// Lets `name` stand for `value` too.
     pub fn add(&mut self, name: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
         self.0.entry(name.into().to_ascii_lowercase()).or_default().push(value.into());

@@ -216,16 +216,22 @@ impl Regex {
 
     /// Whether a pattern variable occurs in it.
     pub fn has_variables(&self) -> bool {
+        !self.variable_names().is_empty()
+    }
+
+    /// The names of the pattern variables in it, in order.
+    pub fn variable_names(&self) -> Vec<&[u8]> {
+        let mut names = Vec::new();
         let mut todo = vec![&self.0];
         while let Some(node) = todo.pop() {
             match node {
-                Node::Variable(_) => return true,
-                Node::Concat(inner) | Node::Alternate(inner) => todo.extend(inner),
+                Node::Variable(name) => names.push(name.as_slice()),
+                Node::Concat(inner) | Node::Alternate(inner) => todo.extend(inner.iter().rev()),
                 Node::Repeat(body, _) => todo.push(body),
                 _ => {}
             }
         }
-        false
+        names
     }
 
     /// ASCII letters folded to lower case, after parsing: `[A-Z]` becomes `[a-z]`.
