@@ -130,6 +130,16 @@ impl Header {
         }
     }
 
+    /// Offsets of the header's bytes without a meaning.
+    pub(crate) fn unused_bytes(&self) -> impl Iterator<Item = usize> {
+        let mut at = 0;
+        let fields = self.format().header.iter().map(move |&(field, width)| {
+            at += width;
+            (field, at - width)
+        });
+        fields.filter(|(field, _)| *field == Field::Zero).map(|(_, at)| at)
+    }
+
     /// True when the blob holds several named profiles.
     pub fn is_collection(&self) -> bool {
         self.type_bits & TYPE_COLLECTION != 0

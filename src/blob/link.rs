@@ -26,6 +26,8 @@ impl Blob<'_> {
 }
 
 const NONE: u32 = u32::MAX;
+/// Bytes by which modifier arrays that several terminals share may exceed the pool.
+const SHARED_ARRAYS: usize = 4096;
 
 struct Linker<'b, 'a> {
     blob: &'b Blob<'a>,
@@ -50,7 +52,7 @@ impl<'b, 'a> Linker<'b, 'a> {
             patterns: vec![NONE; slots],
             bitmasks: vec![NONE; slots],
             counted: vec![false; slots],
-            budget: blob.pool().len(),
+            budget: blob.pool().len() + SHARED_ARRAYS,
         }
     }
 
@@ -85,7 +87,9 @@ impl<'b, 'a> Linker<'b, 'a> {
             self.program.nodes.push(node);
         }
         self.roots()?;
-        super::graph::check_acyclic(&self.program)?;
+        if let Some(index) = super::graph::find_cycle(self.blob) {
+            return Err(BlobError::Cycle { index });
+        }
         if let Roots::Collection { profiles, .. } = &self.program.roots {
             let order = super::number::recover_order(&self.program, profiles);
             if let Roots::Collection { numbering, .. } = &mut self.program.roots {
@@ -106,6 +110,10 @@ impl<'b, 'a> Linker<'b, 'a> {
             Some(counted) if !*counted => *counted = true,
             _ => return Ok(()),
         }
+        self.spend_again(bytes)
+    }
+
+    fn spend_again(&mut self, bytes: usize) -> Result<(), BlobError> {
         self.budget = self.budget.checked_sub(bytes).ok_or(BlobError::Overlap { pool: self.blob.pool().len() })?;
         Ok(())
     }
@@ -232,7 +240,8 @@ impl<'b, 'a> Linker<'b, 'a> {
                     .blob
                     .modifier_array(index, count)
                     .ok_or_else(|| record("modifier array", index, "it does not end inside the file", site))?;
-                self.spend(index, entries.len())?;
+                // Unlike other records an array is copied for each terminal that refers to it.
+                self.spend_again(entries.len())?;
                 entries
                     .chunks_exact(4)
                     .filter_map(|chunk| chunk.try_into().ok())

@@ -9,6 +9,9 @@
 //! differs between generations is a row of data; `encode(link(blob))` gives the bytes of every known compiler output again.
 
 mod detect;
+mod disasm;
+mod document;
+mod dump;
 mod encode;
 mod error;
 mod generation;
@@ -16,22 +19,31 @@ mod graph;
 mod header;
 mod kinds;
 mod link;
+mod names;
 mod node;
 mod number;
 mod pool;
 mod program;
+mod records;
+mod validate;
 mod view;
 
 pub use detect::detect;
+pub use disasm::{Instruction, pattern_instructions, quote, regex_instructions};
+pub use document::{Decoded, Legacy, OperationGroup, decode};
+pub use dump::DumpRow;
 pub use encode::encode;
 pub use error::{BlobError, EncodeError, Site};
 pub use generation::{Generation, Table};
 pub use header::{Header, Layout, ProfileHead, Section, TYPE_COLLECTION, TYPE_MESSAGE_FILTER};
+pub use names::Names;
 pub use node::{Node, Payload, RawModifier};
 pub use program::{
     Argument, Bitmask, BitmaskId, Modifier, ModifierArgument, NameTable, Network, NodeId, PatternId, PolicyId, Profile,
     Program, ProgramNode, RegexId, Roots, StringId, Terminal, TerminalId,
 };
+pub use records::{Record, RecordKind};
+pub use validate::{CHECKS, Check, Finding, MAX_FINDINGS, Mode, Outcome, Report, validate};
 pub use view::{Blob, Options};
 
 #[cfg(test)]

@@ -90,7 +90,7 @@ impl<'a> Blob<'a> {
         if self.header.is_collection() { self.header.profile_count.into() } else { 1 }
     }
 
-    fn profile_start(&self, profile: usize) -> usize {
+    pub(crate) fn profile_start(&self, profile: usize) -> usize {
         self.layout.ops + if self.header.is_collection() { profile * self.header.record_len() } else { 0 }
     }
 

@@ -94,6 +94,27 @@ impl PatternTree {
         &self.0
     }
 
+    /// The numbers of the variables it refers to, with repetitions, in no order.
+    pub fn variables(&self) -> impl Iterator<Item = u16> {
+        let mut found = Vec::new();
+        let mut todo = vec![self.0.as_slice()];
+        while let Some(list) = todo.pop() {
+            for alternative in list {
+                match alternative {
+                    Alternative::Then(step, children) => {
+                        if let Step::Variable(number) = step {
+                            found.push(*number);
+                        }
+                        todo.push(children);
+                    }
+                    Alternative::Choice(groups) => todo.extend(groups.iter().map(Vec::as_slice)),
+                    Alternative::End | Alternative::All => {}
+                }
+            }
+        }
+        found.into_iter()
+    }
+
     /// The number of end-points: the measure of a pattern's cost (`spec/codegen-rules.md` §5.3; literal 1, subpath 2).
     pub fn end_points(&self) -> usize {
         end_points(&self.0)

@@ -1,0 +1,311 @@
+//! What `decode` shows, as one document: header, sections, op table by name, nodes with typed arguments, pool.
+
+use indexmap::IndexMap;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::disasm::quote;
+use super::dump::number_ranges;
+use super::error::Site;
+use super::graph;
+use super::names::{Names, action, network};
+use super::program::{Argument, Bitmask, Modifier, ModifierArgument, NameTable, Program, ProgramNode, Roots, StringId};
+use super::records::{Record, RecordKind};
+use super::{Blob, BlobError, Header};
+use crate::pattern::{PatternKind, code::PatternTree};
+
+/// Texts of patterns that a document holds, in bytes for each byte of the file; a pattern beyond is given without text.
+const TEXT_FACTOR: usize = 16;
+
+/// The names that the notes' decoder used, marked as what they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Legacy {
+    /// Word 0: the type bits.
+    pub maybe_flags: u16,
+    /// Word 1: the node count.
+    pub op_count: u16,
+    /// The first header word with a value from 0 to 3; a guess of theirs.
+    pub profile_class: Option<u16>,
+}
+
+impl Legacy {
+    /// The three values of `blob`.
+    pub fn of(blob: &Blob<'_>) -> Self {
+        let words = (0..blob.header().generation.header_len()).step_by(2).filter_map(|at| blob.word(at));
+        Self {
+            maybe_flags: blob.header().type_bits,
+            op_count: blob.header().node_count,
+            profile_class: words.into_iter().find(|word| *word <= 3),
+        }
+    }
+}
+
+/// A blob that was read and resolved.
+#[derive(Debug, Clone)]
+pub struct Decoded<'a> {
+    /// The bytes and where everything lies.
+    pub blob: Blob<'a>,
+    /// The graph; node ids are the blob's node indexes.
+    pub program: Program,
+    /// The records of the pool.
+    pub records: Vec<Record>,
+    /// Names of the generation.
+    pub names: Names,
+}
+
+/// Reads and resolves a blob.
+///
+/// # Errors
+/// As [`Blob::parse`] and [`Blob::link`].
+pub fn decode<'a>(bytes: &'a [u8], options: &super::Options) -> Result<Decoded<'a>, BlobError> {
+    let blob = Blob::parse(bytes, options)?;
+    let program = blob.link()?;
+    let records = blob.records();
+    let names = Names::of(blob.header().generation);
+    Ok(Decoded { blob, program, records, names })
+}
+
+/// Operations that share a root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperationGroup {
+    /// The node index of the root.
+    pub root: u16,
+    /// The operations, ascending.
+    pub operations: Vec<u8>,
+}
+
+impl Decoded<'_> {
+    /// The header.
+    pub fn header(&self) -> &Header {
+        self.blob.header()
+    }
+
+    /// The names of a collection's profiles, by record; empty when the blob is no collection.
+    pub fn profile_names(&self) -> Vec<&[u8]> {
+        match &self.program.roots {
+            Roots::Single(_) => Vec::new(),
+            Roots::Collection { profiles, .. } => profiles.iter().map(|profile| profile.name.as_slice()).collect(),
+        }
+    }
+
+    /// The operations of `profile` (0 when the blob is no collection) by root, in the order of each root's first operation.
+    pub fn operation_groups(&self, profile: usize) -> Vec<OperationGroup> {
+        let mut groups: IndexMap<u16, Vec<u8>> = IndexMap::new();
+        for (operation, root) in (0_u8..=u8::MAX).zip(self.blob.op_table(profile)) {
+            groups.entry(root).or_default().push(operation);
+        }
+        groups.into_iter().map(|(root, operations)| OperationGroup { root, operations }).collect()
+    }
+
+    /// Which nodes belong to `profile`, by index; all of them for `None`.
+    pub fn selected_nodes(&self, profile: Option<usize>) -> Vec<bool> {
+        match profile {
+            None => vec![true; self.program.nodes.len()],
+            Some(profile) => graph::reachable_from(&self.blob, &self.blob.op_table(profile).collect::<Vec<_>>()),
+        }
+    }
+
+    /// The whole document; of a collection only `profile` when one is named.
+    pub fn to_json(&self, profile: Option<usize>) -> Value {
+        let header = self.header();
+        let selected = self.selected_nodes(profile);
+        let mut document = json!({
+            "generation": header.generation,
+            "names_of": header.generation.target(),
+            "size_bytes": self.blob.bytes().len(),
+            "header": header,
+            "legacy": Legacy::of(&self.blob),
+            "sections": self.blob.layout().sections.iter().map(|section| json!({
+                "name": section.name,
+                "offset": section.range.start,
+                "length": section.range.len(),
+            })).collect::<Vec<_>>(),
+            "tables": self.tables_json(),
+        });
+        match (&self.program.roots, profile) {
+            (Roots::Collection { .. }, None) => {
+                document["profiles"] = (0..self.blob.profile_count()).map(|at| self.profile_json(at)).collect();
+            }
+            (Roots::Collection { .. }, Some(at)) => {
+                document["profile"] = self.profile_json(at);
+                document["op_table"] = self.op_table_json(at);
+            }
+            (Roots::Single(_), _) => document["op_table"] = self.op_table_json(0),
+        }
+        let nodes = self.program.nodes.iter().zip(&selected).enumerate().filter(|(_, (_, selected))| **selected);
+        document["nodes"] = nodes.map(|(index, (node, _))| self.node_json(index, node)).collect();
+        let mut budget = TEXT_FACTOR * self.blob.bytes().len();
+        let in_selection = |record: &&Record| match record.first_user {
+            Site::Node(_) if profile.is_some() => false,
+            Site::Profile(_) => profile.is_none(),
+            _ => true,
+        };
+        // With one profile named, records are those of its nodes, which carry their values; the pool lists the tables' only.
+        document["pool"] =
+            self.records.iter().filter(in_selection).map(|record| self.record_json(record, &mut budget)).collect();
+        document
+    }
+
+    fn tables_json(&self) -> Value {
+        let program = &self.program;
+        let names = |table: &NameTable| table.names.iter().map(|name| text(name)).collect::<Vec<_>>();
+        json!({
+            "regexes": program.regexes.iter().map(|regex| text(&regex.to_source())).collect::<Vec<_>>(),
+            "variables": names(&program.variables),
+            "states": names(&program.states),
+            "flags_a": names(&program.flags_a),
+            "flags_b": names(&program.flags_b),
+            "messages": program.messages.iter().map(|message| text(message)).collect::<Vec<_>>(),
+            "policies": program.policies.iter().map(|root| root.0).collect::<Vec<_>>(),
+        })
+    }
+
+    fn op_table_json(&self, profile: usize) -> Value {
+        let entries = (0_u8..=u8::MAX).zip(self.blob.op_table(profile));
+        entries.map(|(id, node)| json!({ "id": id, "operation": self.names.operation(id), "node": node })).collect()
+    }
+
+    fn profile_json(&self, at: usize) -> Value {
+        let Roots::Collection { profiles, .. } = &self.program.roots else { return Value::Null };
+        let Some(profile) = profiles.get(at) else { return Value::Null };
+        json!({
+            "index": at,
+            "name": text(&profile.name),
+            "type": profile.type_bits,
+            "base": profile.base.as_deref().map(text),
+            "flags": profile.flags.map(|id| self.program.bitmasks.get(id.index()).map(numbers_json)),
+            "roots": profile.roots.iter().map(|root| root.0).collect::<Vec<_>>(),
+        })
+    }
+
+    fn node_json(&self, index: usize, node: &ProgramNode) -> Value {
+        match *node {
+            ProgramNode::Test { filter, argument, matched, unmatched } => json!({
+                "index": index,
+                "kind": "test",
+                "filter": filter,
+                "name": self.names.filter(filter),
+                "argument": self.argument_json(filter, argument),
+                "match": matched.0,
+                "else": unmatched.0,
+            }),
+            ProgramNode::Terminal(id) => {
+                let terminal = self.program.terminal(id);
+                let flags = terminal.map_or(0, |terminal| terminal.flags);
+                let modifiers = terminal.map(|terminal| terminal.modifiers.as_slice()).unwrap_or_default();
+                json!({
+                    "index": index,
+                    "kind": "terminal",
+                    "action": action(flags),
+                    "flags": flags,
+                    "flag_names": self.names.flags(flags),
+                    "modifiers": modifiers.iter().map(|modifier| self.modifier_json(modifier)).collect::<Vec<_>>(),
+                })
+            }
+        }
+    }
+
+    fn argument_json(&self, filter: u8, argument: Argument) -> Value {
+        match argument {
+            Argument::Integer(value) => {
+                json!({ "kind": "integer", "value": value, "symbol": self.names.symbol(filter, value) })
+            }
+            Argument::Pattern(id) => json!({ "kind": "pattern", "pattern": id.0 }),
+            Argument::Regex(id) => {
+                let source = self.program.regexes.get(id.index()).map(|regex| text(&regex.to_source()));
+                json!({ "kind": "regex", "regex": id.0, "source": source })
+            }
+            Argument::String(id) => json!({ "kind": "string", "value": self.string(id) }),
+            Argument::Network(value) => json!({ "kind": "network", "value": network(&value) }),
+            Argument::Bitmask(id) => {
+                json!({ "kind": "bit-set", "numbers": self.program.bitmasks.get(id.index()).map(numbers_json) })
+            }
+            Argument::State(index) => json!({ "kind": "state", "index": index }),
+            Argument::ProfileFlag(index) => json!({ "kind": "profile-flag", "index": index }),
+        }
+    }
+
+    fn modifier_json(&self, modifier: &Modifier) -> Value {
+        let argument = match modifier.argument {
+            ModifierArgument::Integer(value) => json!(value),
+            ModifierArgument::String(id) => json!(self.string(id)),
+            ModifierArgument::State(index) => json!(index),
+            ModifierArgument::Policy(id) => json!({
+                "operation": self.names.operation(modifier.operation),
+                "policy": id.0,
+            }),
+            ModifierArgument::Message(index) => {
+                json!(self.program.messages.get(usize::from(index)).map(|message| text(message)))
+            }
+        };
+        json!({ "id": modifier.id, "name": self.names.modifier(modifier.id), "argument": argument })
+    }
+
+    fn string(&self, id: StringId) -> Option<String> {
+        self.program.strings.get(id.index()).map(|string| text(string))
+    }
+
+    fn record_json(&self, record: &Record, budget: &mut usize) -> Value {
+        let content = self.blob.counted(record.index).unwrap_or_default();
+        let value = match record.kind {
+            RecordKind::Pattern => self.pattern_json(content, budget),
+            RecordKind::Regex => {
+                json!(crate::pattern::regex::code::decode(content).ok().map(|regex| text(&regex.to_source())))
+            }
+            RecordKind::String => json!(text(content.strip_suffix(&[0]).unwrap_or(content))),
+            RecordKind::Network => json!(self.blob.network(record.index)),
+            RecordKind::Bitmask => json!(
+                self.blob
+                    .bitmask(record.index)
+                    .map(|raw| { numbers_json(&Bitmask { bits: raw.bits, bytes: raw.bytes.to_vec() }) })
+            ),
+            RecordKind::ModifierArray => Value::Null,
+        };
+        json!({
+            "index": record.index,
+            "offset": record.range.start,
+            "length": record.range.len(),
+            "kind": record.kind,
+            "first_user": record.first_user.to_string(),
+            "users": record.users,
+            "value": value,
+        })
+    }
+
+    fn pattern_json(&self, content: &[u8], budget: &mut usize) -> Value {
+        let Ok(tree) = crate::pattern::code::decode(content) else { return Value::Null };
+        let filters = self.pattern_filters(&tree);
+        let size = filters.iter().map(|(_, text)| text.len()).sum();
+        match budget.checked_sub(size) {
+            Some(rest) => {
+                *budget = rest;
+                filters.iter().map(|(kind, text)| json!({ "kind": kind, "text": text })).collect()
+            }
+            None => Value::Null,
+        }
+    }
+
+    /// A pattern as the filters it is the union of: form and text.
+    pub fn pattern_filters(&self, tree: &PatternTree) -> Vec<(&'static str, String)> {
+        let filters = tree.to_patterns(&self.program.variables.names).unwrap_or_default();
+        let form = |kind| match kind {
+            PatternKind::Literal => "literal",
+            PatternKind::Prefix => "prefix",
+            PatternKind::Subpath => "subpath",
+            PatternKind::Regex => "regex",
+        };
+        filters.iter().map(|filter| (form(filter.kind()), text(filter.text()))).collect()
+    }
+}
+
+/// Text as JSON holds it: UTF-8 as it is, other bytes as `\xNN`.
+fn text(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => quote(bytes).trim_matches('"').to_owned(),
+    }
+}
+
+fn numbers_json(bitmask: &Bitmask) -> Value {
+    json!(number_ranges(bitmask.numbers()))
+}
