@@ -1,5 +1,7 @@
 //! What `decode` shows, as one document: header, sections, op table by name, nodes with typed arguments, pool.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -8,7 +10,8 @@ use super::disasm::quote;
 use super::dump::number_ranges;
 use super::error::Site;
 use super::graph;
-use super::names::{Names, action, network};
+use super::names::{Names, action, network, node_line};
+use super::node::Node;
 use super::program::{Argument, Bitmask, Modifier, ModifierArgument, NameTable, Program, ProgramNode, Roots, StringId};
 use super::records::{Record, RecordKind};
 use super::{Blob, BlobError, Header};
@@ -105,6 +108,23 @@ impl Decoded<'_> {
         }
     }
 
+    /// The records that the tables, `profile` and the selected nodes refer to; all of them for `None`.
+    pub fn selected_records(&self, profile: Option<usize>, selected: &[bool]) -> Vec<&Record> {
+        let Some(profile) = profile else { return self.records.iter().collect() };
+        let mut used = BTreeSet::new();
+        self.blob.for_each_reference(|reference| {
+            let wanted = match reference.from {
+                Site::Node(index) => selected.get(index as usize).copied().unwrap_or(false),
+                Site::Profile(index) => index as usize == profile,
+                Site::Table(..) | Site::Operation { .. } => true,
+            };
+            if wanted {
+                used.insert((reference.index, reference.kind));
+            }
+        });
+        self.records.iter().filter(|record| used.contains(&(record.index, record.kind))).collect()
+    }
+
     /// The whole document; of a collection only `profile` when one is named.
     pub fn to_json(&self, profile: Option<usize>) -> Value {
         let header = self.header();
@@ -135,14 +155,8 @@ impl Decoded<'_> {
         let nodes = self.program.nodes.iter().zip(&selected).enumerate().filter(|(_, (_, selected))| **selected);
         document["nodes"] = nodes.map(|(index, (node, _))| self.node_json(index, node)).collect();
         let mut budget = TEXT_FACTOR * self.blob.bytes().len();
-        let in_selection = |record: &&Record| match record.first_user {
-            Site::Node(_) if profile.is_some() => false,
-            Site::Profile(_) => profile.is_none(),
-            _ => true,
-        };
-        // With one profile named, records are those of its nodes, which carry their values; the pool lists the tables' only.
-        document["pool"] =
-            self.records.iter().filter(in_selection).map(|record| self.record_json(record, &mut budget)).collect();
+        let records = self.selected_records(profile, &selected);
+        document["pool"] = records.into_iter().map(|record| self.record_json(record, &mut budget)).collect();
         document
     }
 
@@ -179,13 +193,14 @@ impl Decoded<'_> {
     }
 
     fn node_json(&self, index: usize, node: &ProgramNode) -> Value {
+        let stored = u16::try_from(index).ok().and_then(|index| self.blob.node(index));
         match *node {
             ProgramNode::Test { filter, argument, matched, unmatched } => json!({
                 "index": index,
                 "kind": "test",
                 "filter": filter,
                 "name": self.names.filter(filter),
-                "argument": self.argument_json(filter, argument),
+                "argument": self.argument_json(filter, argument, stored),
                 "match": matched.0,
                 "else": unmatched.0,
             }),
@@ -205,20 +220,25 @@ impl Decoded<'_> {
         }
     }
 
-    fn argument_json(&self, filter: u8, argument: Argument) -> Value {
+    fn argument_json(&self, filter: u8, argument: Argument, stored: Option<Node>) -> Value {
+        let pool = match stored {
+            Some(Node::Test { argument, .. }) => argument,
+            _ => 0,
+        };
         match argument {
             Argument::Integer(value) => {
                 json!({ "kind": "integer", "value": value, "symbol": self.names.symbol(filter, value) })
             }
-            Argument::Pattern(id) => json!({ "kind": "pattern", "pattern": id.0 }),
+            Argument::Pattern(_) => json!({ "kind": "pattern", "pool": pool }),
             Argument::Regex(id) => {
                 let source = self.program.regexes.get(id.index()).map(|regex| text(&regex.to_source()));
                 json!({ "kind": "regex", "regex": id.0, "source": source })
             }
-            Argument::String(id) => json!({ "kind": "string", "value": self.string(id) }),
-            Argument::Network(value) => json!({ "kind": "network", "value": network(&value) }),
+            Argument::String(id) => json!({ "kind": "string", "pool": pool, "value": self.string(id) }),
+            Argument::Network(value) => json!({ "kind": "network", "pool": pool, "value": network(&value) }),
             Argument::Bitmask(id) => {
-                json!({ "kind": "bit-set", "numbers": self.program.bitmasks.get(id.index()).map(numbers_json) })
+                let numbers = self.program.bitmasks.get(id.index()).map(numbers_json);
+                json!({ "kind": "bit-set", "pool": pool, "numbers": numbers })
             }
             Argument::State(index) => json!({ "kind": "state", "index": index }),
             Argument::ProfileFlag(index) => json!({ "kind": "profile-flag", "index": index }),
@@ -285,6 +305,11 @@ impl Decoded<'_> {
         }
     }
 
+    /// One line for a node: names, the value where it is short, where it leads.
+    pub fn node_line(&self, node: &Node) -> String {
+        node_line(&self.blob, &self.names, node)
+    }
+
     /// A pattern as the filters it is the union of: form and text.
     pub fn pattern_filters(&self, tree: &PatternTree) -> Vec<(&'static str, String)> {
         let filters = tree.to_patterns(&self.program.variables.names).unwrap_or_default();
@@ -302,7 +327,10 @@ impl Decoded<'_> {
 fn text(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
-        Err(_) => quote(bytes).trim_matches('"').to_owned(),
+        Err(_) => {
+            let quoted = quote(bytes);
+            quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(&quoted).to_owned()
+        }
     }
 }
 

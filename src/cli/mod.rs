@@ -36,6 +36,9 @@ struct Command {
 /// Every verb; its arguments and its work are in the file of its name.
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Decode(decode::Args),
+    Dump(dump::Args),
+    Validate(validate::Args),
     Shim(shim::Args),
     Parse(parse::Args),
     Vocab(vocab::Args),
@@ -43,15 +46,22 @@ enum Verb {
     Man(man::Args),
 }
 
+mod blob_file;
 mod completions;
+mod decode;
+mod dump;
 mod man;
 mod parse;
 mod shim;
+mod validate;
 mod vocab;
 
 impl Verb {
     fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
         match self {
+            Self::Decode(args) => args.run(context),
+            Self::Dump(args) => args.run(context),
+            Self::Validate(args) => args.run(context),
             Self::Shim(args) => args.run(context),
             Self::Parse(args) => args.run(context),
             Self::Vocab(args) => args.run(context),

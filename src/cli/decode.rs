@@ -1,0 +1,251 @@
+//! `sbpl decode`: what a compiled profile holds.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::blob_file::{self, BlobFile};
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use super::files;
+use crate::blob::{Argument, Decoded, Legacy, ProgramNode, RecordKind, Roots, decode, encode, quote};
+use crate::diag::{Code, Diagnostic};
+
+/// Show a compiled profile: header, sections, operations by root, nodes, pool.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    file: BlobFile,
+    /// Write the profile again from the decoded structure. Exit status 1 when the bytes differ.
+    #[arg(long, value_name = "OUT")]
+    re_encode: Option<PathBuf>,
+    /// Only the names of a collection's profiles.
+    #[arg(long, conflicts_with = "profile")]
+    list: bool,
+    /// Only this profile of a collection.
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+}
+
+const CODE_NO_PROFILE: Code = Code("E0417");
+
+impl Args {
+    pub(super) fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
+        let source = self.file.read(context)?;
+        let bytes = source.text();
+        let decoded = decode(bytes, &self.file.options()).map_err(|error| self.file.failure(&error))?;
+        let profile = self.selected(&decoded)?;
+        let again = match &self.re_encode {
+            None => None,
+            Some(path) => {
+                let again = encode(&decoded.program)
+                    .map_err(|error| blob_file::failure(&self.file.path, Diagnostic::from(&error)))?;
+                files::write_atomically(context, path, &again, &[&self.file.path])?;
+                Some(again)
+            }
+        };
+        let first_difference = again.as_ref().map(|again| first_difference(bytes, again));
+        // With the blob on standard output there is no room for anything else.
+        let piped = self.re_encode.as_deref() == Some(std::path::Path::new("-"));
+        if context.json && !piped {
+            let mut document = if self.list { list_json(&decoded) } else { decoded.to_json(profile) };
+            document["sha256"] = json!(hex(&Sha256::digest(bytes)));
+            if let (Some(again), Some(difference)) = (&again, first_difference) {
+                document["re_encoded"] = json!({
+                    "size_bytes": again.len(),
+                    "sha256": hex(&Sha256::digest(again)),
+                    "identical": difference.is_none(),
+                    "first_difference": difference,
+                });
+            }
+            context.print_json(&document);
+        } else if !piped {
+            match (self.list, first_difference) {
+                (true, _) => context.print(list_text(&decoded)),
+                (false, None) => context.print(Text::of(&decoded, profile)),
+                (false, Some(None)) => context.print("identical\n"),
+                (false, Some(Some(at))) => context.print(format!("first difference at byte {at:#x}\n")),
+            }
+        }
+        Ok(if first_difference.flatten().is_some() { Exit::No } else { Exit::Fine })
+    }
+
+    fn selected(&self, decoded: &Decoded<'_>) -> Result<Option<usize>, Box<Failure>> {
+        let Some(name) = &self.profile else { return Ok(None) };
+        let names = decoded.profile_names();
+        match names.iter().position(|other| *other == name.as_bytes()) {
+            Some(at) => Ok(Some(at)),
+            None => {
+                let message = if names.is_empty() {
+                    "not a collection: it has no named profiles".to_owned()
+                } else {
+                    format!("no profile {} among {}", quote(name.as_bytes()), names.len())
+                };
+                let diagnostic =
+                    Diagnostic::error(CODE_NO_PROFILE, message).with_help("`sbpl decode --list` prints the names.");
+                Err(blob_file::failure(&self.file.path, diagnostic))
+            }
+        }
+    }
+}
+
+fn first_difference(before: &[u8], after: &[u8]) -> Option<usize> {
+    let common = before.iter().zip(after).position(|(a, b)| a != b);
+    common.or_else(|| (before.len() != after.len()).then(|| before.len().min(after.len())))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn list_json(decoded: &Decoded<'_>) -> Value {
+    let names = decoded.profile_names();
+    json!({
+        "generation": decoded.header().generation,
+        "profiles": names.iter().map(|name| String::from_utf8_lossy(name)).collect::<Vec<_>>(),
+    })
+}
+
+fn list_text(decoded: &Decoded<'_>) -> Vec<u8> {
+    let mut text = Vec::new();
+    for name in decoded.profile_names() {
+        text.extend(name);
+        text.push(b'\n');
+    }
+    text
+}
+
+/// The view for people. Writing to a String cannot fail, so results of `writeln!` are not looked at.
+struct Text<'d, 'a> {
+    decoded: &'d Decoded<'a>,
+    out: String,
+}
+
+impl<'d, 'a> Text<'d, 'a> {
+    fn of(decoded: &'d Decoded<'a>, profile: Option<usize>) -> String {
+        let mut text = Self { decoded, out: String::new() };
+        text.head();
+        text.tables();
+        match (&decoded.program.roots, profile) {
+            (Roots::Collection { .. }, None) => text.profiles(),
+            (_, profile) => text.operations(profile.unwrap_or(0)),
+        }
+        let selected = decoded.selected_nodes(profile);
+        text.nodes(&selected);
+        text.pool(profile, &selected);
+        text.out
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        let _ = self.out.write_fmt(line);
+        self.out.push('\n');
+    }
+
+    fn head(&mut self) {
+        let (header, blob) = (*self.decoded.header(), &self.decoded.blob);
+        let kind = if header.is_collection() { "collection" } else { "one profile" };
+        let (generation, target) = (header.generation, header.generation.target());
+        self.line(format_args!("generation {generation} ({kind}), {} bytes, names of {target}", blob.bytes().len()));
+        self.line(format_args!(
+            "type {:#06x}, {} nodes, {} operations",
+            header.type_bits, header.node_count, header.op_count
+        ));
+        let legacy = Legacy::of(blob);
+        let class = legacy.profile_class.map_or("none".to_owned(), |class| class.to_string());
+        self.line(format_args!(
+            "the notes' names: maybe_flags {:#06x} (type), op_count {} (nodes), profile_class {class} (a guess)",
+            legacy.maybe_flags, legacy.op_count
+        ));
+        self.line(format_args!("\nsections"));
+        for section in &blob.layout().sections {
+            self.line(format_args!("  {:08x}  {:7}  {}", section.range.start, section.range.len(), section.name));
+        }
+    }
+
+    fn tables(&mut self) {
+        let program = &self.decoded.program;
+        let regexes = program.regexes.iter().map(|regex| regex.to_source()).collect::<Vec<_>>();
+        let lists: [(&str, &[Vec<u8>]); 6] = [
+            ("regexes", &regexes),
+            ("variables", &program.variables.names),
+            ("state flags", &program.states.names),
+            ("profile flags, first table", &program.flags_a.names),
+            ("profile flags, second table", &program.flags_b.names),
+            ("messages", &program.messages),
+        ];
+        for (name, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
+            self.line(format_args!("\n{name}"));
+            for (index, entry) in list.iter().enumerate() {
+                self.line(format_args!("  {index:3}  {}", quote(entry)));
+            }
+        }
+        if !program.policies.is_empty() {
+            self.line(format_args!("\nmessage-filter programs"));
+            for (index, root) in program.policies.iter().enumerate() {
+                self.line(format_args!("  {index:3}  node {}", root.0));
+            }
+        }
+    }
+
+    fn profiles(&mut self) {
+        let Roots::Collection { profiles, .. } = &self.decoded.program.roots else { return };
+        self.line(format_args!("\nprofiles (`--profile NAME` shows one)"));
+        for (index, profile) in profiles.iter().enumerate() {
+            let groups = self.decoded.operation_groups(index).len();
+            let base = profile.base.as_ref().map(|base| format!(", base {}", quote(base))).unwrap_or_default();
+            let name = quote(&profile.name);
+            self.line(format_args!("  {index:3}  {name}, type {:#06x}{base}, {groups} roots", profile.type_bits));
+        }
+    }
+
+    fn operations(&mut self, profile: usize) {
+        self.line(format_args!("\noperations by root"));
+        for group in self.decoded.operation_groups(profile) {
+            let names = group.operations.iter().map(|&id| self.decoded.names.operation(id)).collect::<Vec<_>>();
+            self.line(format_args!("  node {:5}  {}", group.root, names.join(" ")));
+        }
+    }
+
+    fn nodes(&mut self, selected: &[bool]) {
+        self.line(format_args!("\nnodes"));
+        for (index, node) in self.decoded.blob.nodes().enumerate() {
+            if !selected.get(index).copied().unwrap_or(false) {
+                continue;
+            }
+            let mut line = self.decoded.node_line(&node);
+            let pattern = match self.decoded.program.nodes.get(index) {
+                Some(ProgramNode::Test { argument: Argument::Pattern(id), .. }) => {
+                    self.decoded.program.patterns.get(id.index())
+                }
+                _ => None,
+            };
+            if let Some([only]) = pattern.map(|tree| self.decoded.pattern_filters(tree)).as_deref() {
+                let _ = write!(line, "  ; {} {}", only.0, quote(only.1.as_bytes()));
+            }
+            self.line(format_args!("  {index:5}  {line}"));
+        }
+    }
+
+    fn pool(&mut self, profile: Option<usize>, selected: &[bool]) {
+        self.line(format_args!("\npool"));
+        for record in self.decoded.selected_records(profile, selected) {
+            let (index, name) = (record.index, record.kind.name());
+            let content = self.decoded.blob.counted(index).unwrap_or_default();
+            let value = match record.kind {
+                RecordKind::String => format!(" {}", quote(content.strip_suffix(&[0]).unwrap_or(content))),
+                RecordKind::Pattern => match crate::pattern::code::decode(content) {
+                    Ok(tree) => {
+                        let filters = self.decoded.pattern_filters(&tree);
+                        filters.iter().map(|(form, text)| format!(" {form} {}", quote(text.as_bytes()))).collect()
+                    }
+                    Err(_) => String::new(),
+                },
+                _ => String::new(),
+            };
+            let length = record.range.len();
+            self.line(format_args!("  {index:#6x}  {:08x}  {length:5}  {name}{value}", record.range.start));
+        }
+    }
+}
