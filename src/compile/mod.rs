@@ -13,6 +13,7 @@
 mod codes;
 mod error;
 mod graph;
+pub mod libsandbox;
 mod masks;
 mod patterns;
 mod simplify;
