@@ -27,7 +27,7 @@ fn pattern_code(shared: &Path, tag: &str, layout: Layout) -> Result<(), Failed> 
     let style = if layout == Layout::Old { Style::Old } else { Style::Modern };
     let records = records::load(shared, tag);
     let (mut right, mut listed, mut single, mut rebuilt) = (0, 0, 0, 0);
-    for (at, (code, filters)) in &records.patterns {
+    for (at, (code, users)) in &records.patterns {
         let tree = code::decode(code)?;
         let filters = tree.to_patterns(&records.variables)?;
         listed += usize::from(examples_match(code, &filters, &records.variables));
@@ -42,8 +42,8 @@ fn pattern_code(shared: &Path, tag: &str, layout: Layout) -> Result<(), Failed> 
         }
         match code::decode(code).and_then(|tree| code::encode(&tree, style)) {
             Ok(again) if again == *code => right += 1,
-            Ok(again) => println!("{tag} {at:x} filters {filters:?}: {code:02x?} became {again:02x?}"),
-            Err(error) => println!("{tag} {at:x} filters {filters:?}: {error} at {:x}: {code:02x?}", error.offset),
+            Ok(again) => println!("{tag} {at:x} filters {users:?}: {code:02x?} became {again:02x?}"),
+            Err(error) => println!("{tag} {at:x} filters {users:?}: {error} at {:x}: {code:02x?}", error.offset),
         }
     }
     counts::check(&format!("pattern code {tag}: bytes to tree to the same bytes"), right, records.patterns.len())?;
