@@ -25,11 +25,14 @@ fn check(text: &str, expected: Expect) {
 
 #[test]
 fn what_the_author_kept_on_one_line_stays_there() {
-    check("( version   1 )\n(deny default)(import \"system.sb\")", expect![[r#"
+    check(
+        "( version   1 )\n(deny default)(import \"system.sb\")",
+        expect![[r#"
         (version 1)
         (deny default)
         (import "system.sb")
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -80,7 +83,9 @@ fn bodies_are_indented_by_two() {
 
 #[test]
 fn quoted_lists_keep_their_lines() {
-    check("(define x '(1 2 3\n4 5 (6\n7)))\n(f #(1\n2) `(allow\n,x))", expect![[r#"
+    check(
+        "(define x '(1 2 3\n4 5 (6\n7)))\n(f #(1\n2) `(allow\n,x))",
+        expect![[r#"
         (define x
           '(1 2 3
             4 5 (6
@@ -90,7 +95,8 @@ fn quoted_lists_keep_their_lines() {
             2)
           `(allow
                ,x))
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -124,40 +130,52 @@ fn comments_stay_where_they_are() {
 
 #[test]
 fn clauses_are_below_each_other() {
-    check("(cond ((a) b)\n((c)\n d) (else\n e))", expect![[r#"
+    check(
+        "(cond ((a) b)\n((c)\n d) (else\n e))",
+        expect![[r#"
         (cond
           ((a) b)
           ((c)
            d)
           (else
             e))
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn forms_whose_tokens_would_change_are_left_alone() {
-    check("(a  .\r\n  b)\n(  c  d)\n, @x\n'; why\n  x\n", expect![[r#"
+    check(
+        "(a  .\r\n  b)\n(  c  d)\n, @x\n'; why\n  x\n",
+        expect![[r#"
         (a  .
           b)
         (c d)
         , @x
         '; why
           x
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn empty_and_odd_files() {
     check("", expect![[r#""#]]);
     check("  \n\n", expect![[r#""#]]);
-    check("\n\n; only", expect![[r#"
+    check(
+        "\n\n; only",
+        expect![[r#"
         ; only
-    "#]]);
-    check("#!/usr/bin/sandbox-exec -f\n\n(version 1)", expect![[r#"
+    "#]],
+    );
+    check(
+        "#!/usr/bin/sandbox-exec -f\n\n(version 1)",
+        expect![[r#"
         #!/usr/bin/sandbox-exec -f
 
         (version 1)
-    "#]]);
+    "#]],
+    );
 }
 
 /// What the text says: tokens without white space, comments without blanks at their end.
