@@ -145,17 +145,10 @@ fn clauses_are_below_each_other() {
 
 #[test]
 fn forms_whose_tokens_would_change_are_left_alone() {
-    check(
-        "(a  .\r\n  b)\n(  c  d)\n, @x\n'; why\n  x\n",
-        expect![[r#"
-        (a  .
-          b)
-        (c d)
-        , @x
-        '; why
-          x
-    "#]],
-    );
+    let text = b"(a  .\r\n  b)\n(  c  d)\n, @x\n'; why\n  x\n";
+    let once = formatted(text, 100).unwrap();
+    assert_eq!(String::from_utf8_lossy(&once), "(a  .\r\n  b)\n(c d)\n, @x\n'; why\n  x\n");
+    assert_eq!(formatted(&once, 100), Some(once));
 }
 
 #[test]
