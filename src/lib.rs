@@ -14,6 +14,7 @@ pub mod cli;
 pub mod compile;
 pub mod decide;
 pub mod diag;
+pub mod diff;
 pub mod pattern;
 pub mod policy;
 pub mod shim;

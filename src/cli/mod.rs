@@ -41,7 +41,6 @@ enum Verb {
     Validate(validate::Args),
     Shim(shim::Args),
     Parse(parse::Args),
-    Fmt(fmt::Args),
     Vocab(vocab::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -51,7 +50,6 @@ mod blob_file;
 mod completions;
 mod decode;
 mod dump;
-mod fmt;
 mod man;
 mod parse;
 mod shim;
@@ -66,7 +64,6 @@ impl Verb {
             Self::Validate(args) => args.run(context),
             Self::Shim(args) => args.run(context),
             Self::Parse(args) => args.run(context),
-            Self::Fmt(args) => args.run(context),
             Self::Vocab(args) => args.run(context),
             Self::Completions(args) => args.run(context),
             Self::Man(args) => args.run(context),

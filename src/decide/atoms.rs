@@ -73,8 +73,18 @@ pub(crate) enum Question {
 }
 
 impl Question {
+    /// A question about strings as a pattern.
+    pub(crate) fn pattern(&self) -> Option<Pattern> {
+        match self {
+            Self::Pattern(pattern) => Some(pattern.clone()),
+            Self::Text(text) => Some(Pattern::literal(text.clone())),
+            Self::Present => Some(Pattern::prefix("")),
+            _ => None,
+        }
+    }
+
     /// The answer for a known value. A value of another kind answers no.
-    fn ask(&self, value: &Value) -> Truth {
+    pub(crate) fn ask(&self, value: &Value) -> Truth {
         match (self, value) {
             (_, Value::Absent) => Truth::False,
             (Self::Pattern(pattern), Value::Strings(all)) => {
@@ -99,7 +109,7 @@ const V6: u8 = 2;
 const TCP: u8 = 4;
 const UDP: u8 = 8;
 
-fn ask_address(wanted: &NetworkAddress, address: &Address) -> Truth {
+pub(crate) fn ask_address(wanted: &NetworkAddress, address: &Address) -> Truth {
     let family = match address.family {
         _ if wanted.protocol & (V4 | V6) == V4 | V6 => Truth::True,
         None => Truth::Unknown,
@@ -136,8 +146,11 @@ pub(crate) struct Atom {
 #[derive(Debug)]
 pub(crate) struct Column {
     pub(crate) attribute: Attribute,
+    path: bool,
     /// Subjects are compared in lower case.
     pub(crate) folds: bool,
+    /// A request has at most one value.
+    pub(crate) single: bool,
     pub(crate) questions: IndexSet<Question>,
     index: Option<Mutex<LazyDfa>>,
     /// Questions that no value answers: patterns with variables.
@@ -147,15 +160,41 @@ pub(crate) struct Column {
 /// Most states of one column's automaton; beyond, it forgets and builds anew.
 const MAX_STATES: usize = 20_000;
 
+/// Filters with one value that the compiler's table does not mark so (`spec/blob-format.md` section 10.4 lists the marked
+/// ones): the table is older than some, and a file has one type.
+const SINGLE_BY_NATURE: &[&str] = &[
+    "vnode-type",
+    "codesigning-operation",
+    "kas-info-selector",
+    "iokit-usb-interface-class",
+    "iokit-usb-interface-subclass",
+    "fileprovider-syncroot-path",
+    "mount-root-path",
+];
+
+/// Whether `filter` compares in lower case (`spec/versions-and-defaults.md` section 6).
+pub(crate) fn folds(target: &Target, filter: FilterId) -> bool {
+    target.folds_case()
+        && target
+            .filter(filter)
+            .is_some_and(|info| info.argument == ArgKind::PatternSubpath || info.name == "nvram-variable")
+}
+
 impl Column {
     fn new(attribute: Attribute, target: &Target) -> Self {
         let info = match &attribute {
             Attribute::Filter(id) => target.filter(*id),
             Attribute::Entitlement(_) => None,
         };
+        let path = info.is_some_and(|info| info.argument == ArgKind::PatternSubpath);
         Self {
-            folds: target.folds_case()
-                && info.is_some_and(|info| info.argument == ArgKind::PatternSubpath || info.name == "nvram-variable"),
+            folds: matches!(attribute, Attribute::Filter(filter) if folds(target, filter)),
+            path,
+            single: info.is_none_or(|info| {
+                info.single_valued
+                    || matches!(info.argument, ArgKind::Network | ArgKind::Bitfield | ArgKind::Bool | ArgKind::Bitmask)
+                    || SINGLE_BY_NATURE.contains(&info.name)
+            }),
             attribute,
             questions: IndexSet::new(),
             index: None,
@@ -173,6 +212,11 @@ impl Column {
                 .all(|question| matches!(question, Question::Pattern(_) | Question::Text(_) | Question::Present))
     }
 
+    /// Whether its strings are paths.
+    pub(crate) fn is_path(&self) -> bool {
+        self.path
+    }
+
     /// Whether a question holds a pattern variable, which no request gives a value.
     pub(crate) fn is_open(&self, question: u32) -> bool {
         self.open.contains(&question)
@@ -186,8 +230,8 @@ impl Column {
         self.open = open.collect();
         if self.is_textual() {
             let mut nfa = Nfa::new();
-            for question in &self.questions {
-                add_to(&mut nfa, question);
+            for pattern in self.questions.iter().filter_map(Question::pattern) {
+                nfa.add(&pattern, &Variables::none());
             }
             self.index = Some(Mutex::new(LazyDfa::new(nfa, MAX_STATES)));
         }
@@ -225,15 +269,6 @@ impl Column {
             }
         }
     }
-}
-
-/// Adds a question about strings to an automaton; its number there is the number of questions added before.
-pub(crate) fn add_to(nfa: &mut Nfa, question: &Question) {
-    match question {
-        Question::Pattern(pattern) => nfa.add(pattern, &Variables::none()),
-        Question::Text(text) => nfa.add(&Pattern::literal(text.clone()), &Variables::none()),
-        _ => nfa.add(&Pattern::prefix(""), &Variables::none()),
-    };
 }
 
 /// What a request says about one column.
@@ -293,13 +328,18 @@ impl Atoms {
         self.columns.get_index(number as usize).map(|(_, column)| column)
     }
 
-    fn column_number(&self, attribute: &Attribute) -> Option<usize> {
-        self.columns.get_index_of(attribute)
+    pub(crate) fn column_number(&self, attribute: &Attribute) -> Option<u32> {
+        self.columns.get_index_of(attribute).map(|number| number as u32)
     }
 
     /// The condition that `filter` states. Recursion is bounded by the policy's limit on nesting.
     pub(crate) fn compile(&mut self, filter: &Filter) -> Expr {
         self.expr(filter, &mut None)
+    }
+
+    /// The same behind a `%entitlement-load` of `loaded`.
+    pub(crate) fn compile_after(&mut self, filter: &Filter, mut loaded: Option<Vec<u8>>) -> Expr {
+        self.expr(filter, &mut loaded)
     }
 
     /// `loaded` is the entitlement that a `%entitlement-load` before has put in place.
@@ -352,6 +392,9 @@ impl Atoms {
             Arg::Bool(flag) => Question::Flag(*flag),
             Arg::Integer(bits) if self.is_bit_field(test.filter) => Question::Bits(*bits),
             Arg::Integer(number) => Question::Number(*number),
+            Arg::Integers(numbers) if self.is_bit_field(test.filter) => {
+                Question::Bits(numbers.iter().fold(0, |bits, number| bits | number))
+            }
             Arg::Integers(numbers) => Question::OneOf(numbers.clone()),
             Arg::String(text) => Question::Text(text.clone()),
             Arg::Pattern(pattern) => Question::Pattern(pattern.clone()),
@@ -387,7 +430,7 @@ impl Atoms {
             self.columns.iter().map(|_| if closed { Fact::Absent } else { Fact::Unknown }).collect();
         for filter in implied {
             if let Some(number) = self.column_number(&Attribute::Filter(*filter)) {
-                facts[number] = Fact::Absent;
+                facts[number as usize] = Fact::Absent;
             }
         }
         for (attribute, value) in values {

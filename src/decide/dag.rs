@@ -214,6 +214,24 @@ impl Dag {
         all.sort_unstable_by_key(|root| (std::cmp::Reverse(self.node(*root).level), *root));
         all
     }
+
+    /// `root` with the atoms that `value` answers put in.
+    pub(crate) fn restrict(&mut self, root: Root, value: impl Fn(Atom) -> Option<bool>) -> Result<Root, TooManyNodes> {
+        let mut renamed: HashMap<Root, Root> = HashMap::new();
+        let new = |renamed: &HashMap<Root, Root>, root: Root| renamed.get(&root).copied().unwrap_or(root);
+        for old in self.reachable(root) {
+            let node = self.node(old);
+            let (low, high) = (new(&renamed, node.low), new(&renamed, node.high));
+            let value = self.atoms.get_index(node.level as usize).and_then(|atom| value(*atom));
+            let replaced = match value {
+                Some(true) => high,
+                Some(false) => low,
+                None => self.make(node.level, low, high)?,
+            };
+            renamed.insert(old, replaced);
+        }
+        Ok(new(&renamed, root))
+    }
 }
 
 #[cfg(test)]
@@ -234,6 +252,16 @@ mod tests {
         assert_eq!(dag.not(either).unwrap(), left);
         assert_eq!(dag.or(a, not_a).unwrap(), Root::ALLOW);
         assert_eq!(dag.support(left), [atom(0), atom(1)]);
+    }
+
+    #[test]
+    fn restricting_puts_values_in() {
+        let mut dag = Dag::new(100);
+        let (a, b) = (dag.atom(atom(0)).unwrap(), dag.atom(atom(1)).unwrap());
+        let both = dag.and(a, b).unwrap();
+        assert_eq!(dag.restrict(both, |which| (which == atom(0)).then_some(true)).unwrap(), b);
+        assert_eq!(dag.restrict(both, |which| (which == atom(1)).then_some(false)).unwrap(), Root::DENY);
+        assert_eq!(dag.restrict(both, |_| Some(true)).unwrap(), Root::ALLOW);
     }
 
     #[test]

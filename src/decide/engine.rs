@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use super::atoms::{Atom, Atoms, Expr, Fact, Truth};
+use super::atoms::{Atom, Atoms, Fact, Truth};
 use super::dag::{Dag, Root, TooManyNodes};
-use super::value::{Attribute, PATH, Request, Value};
-use crate::policy::{Fallback, Filter, Modifier, Policy, RuleId, Test};
-use crate::vocab::{Action, FilterId, OpId, Target};
+use super::exclusive::{Exclusive, ruled_out};
+use super::rules::Rules;
+use super::value::{Attribute, Request, Value};
+use crate::policy::{Modifier, Policy, RuleId, Test};
+use crate::vocab::{Action, OpId};
 
 /// What a request comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -82,70 +84,13 @@ pub struct Step {
     pub tests: Vec<(Test, Truth)>,
 }
 
-#[derive(Debug)]
-struct Compiled {
-    id: RuleId,
-    action: Action,
-    expr: Expr,
-}
-
-#[derive(Debug)]
-struct Program {
-    /// Newest first.
-    rules: Vec<Compiled>,
-    fallback: Fallback,
-}
-
 /// A policy made ready for many requests. Building costs time once; asking is fast, and safe from several threads.
 #[derive(Debug)]
 pub struct Engine {
     policy: Arc<Policy>,
     atoms: Atoms,
-    programs: Vec<Program>,
+    rules: Rules,
     exclusive: Exclusive,
-}
-
-/// Filters of which a request has at most one: which are ruled out when another is given.
-#[derive(Debug)]
-struct Exclusive {
-    contrary: Vec<FilterId>,
-    local: Option<FilterId>,
-    remote: Option<FilterId>,
-    control: Option<FilterId>,
-}
-
-impl Exclusive {
-    fn new(target: &Target) -> Self {
-        Self {
-            contrary: target.filters().iter().filter(|filter| filter.contrary).map(|filter| filter.id).collect(),
-            local: target.filter_named("local"),
-            remote: target.filter_named("remote"),
-            control: target.filter_named("control-name"),
-        }
-    }
-
-    /// The groups of attributes that exclude each other for requests on `operation`. A Mach name is global or local; a socket
-    /// is one of IP, UNIX (a path) and control socket.
-    fn groups(&self, target: &Target, operation: OpId) -> Vec<Vec<Vec<FilterId>>> {
-        let mut groups = vec![self.contrary.iter().map(|filter| vec![*filter]).collect::<Vec<_>>()];
-        if self.remote.is_some_and(|remote| target.accepts(operation, remote)) {
-            let addresses = self.local.into_iter().chain(self.remote).collect();
-            groups.push(vec![vec![PATH], addresses, self.control.into_iter().collect()]);
-        }
-        groups
-    }
-}
-
-/// The filters that `known` rules out, given groups of which only one side can be there.
-fn ruled_out(groups: &[Vec<Vec<FilterId>>], known: impl Fn(FilterId) -> bool) -> Vec<FilterId> {
-    let mut out = Vec::new();
-    for group in groups {
-        if let Some(given) = group.iter().position(|side| side.iter().any(|filter| known(*filter))) {
-            let others = group.iter().enumerate().filter(|(number, _)| *number != given);
-            out.extend(others.flat_map(|(_, side)| side.iter().copied()));
-        }
-    }
-    out
 }
 
 impl Engine {
@@ -154,21 +99,9 @@ impl Engine {
         let policy = policy.into();
         let target = policy.target();
         let mut atoms = Atoms::new(target);
-        let programs = target
-            .operations()
-            .iter()
-            .map(|operation| {
-                let filtered = policy.operation(operation.id).filtered;
-                let rules = filtered.iter().rev().filter_map(|&id| {
-                    let rule = policy.get(id)?;
-                    let expr = atoms.compile(rule.filter.as_ref()?);
-                    Some(Compiled { id, action: rule.action, expr })
-                });
-                Program { rules: rules.collect(), fallback: policy.fallback(operation.id) }
-            })
-            .collect();
+        let rules = Rules::new(&policy, &mut atoms);
         atoms.freeze();
-        Self { exclusive: Exclusive::new(target), policy, atoms, programs }
+        Self { exclusive: Exclusive::new(target), policy, atoms, rules }
     }
 
     /// The policy that it answers for.
@@ -200,51 +133,37 @@ impl Engine {
         self.atoms.facts(&request.values, &out, request.closed)
     }
 
-    /// The lists that are asked for `operation`, each with its operation, and who answers last.
-    fn lineage(&self, operation: OpId) -> (Vec<(OpId, &Program)>, Decider) {
-        let mut asked = Vec::new();
-        let mut current = operation;
-        loop {
-            let Some(program) = self.programs.get(usize::from(current.0)) else {
-                return (asked, Decider::Own(current));
-            };
-            asked.push((current, program));
-            match program.fallback {
-                Fallback::Rule(id) => return (asked, Decider::Rule(id)),
-                Fallback::Own(_) => return (asked, Decider::Own(current)),
-                Fallback::Parent(parent) => current = parent,
-            }
-        }
+    /// Whether the condition of a filtered rule holds.
+    fn holds(&self, id: RuleId, facts: &[Fact<'_>]) -> Truth {
+        self.rules.expr(id).map_or(Truth::True, |expr| self.atoms.evaluate(expr, facts))
     }
 
     /// The answer to `request`. An operation that the target does not have is refused.
     pub fn decide(&self, request: &Request) -> Verdict {
         let facts = self.facts(request);
-        let (asked, last) = self.lineage(request.operation);
+        let (asked, last) = self.rules.lineage(request.operation);
         let mut decider = last;
-        let mut before: Vec<&Compiled> = Vec::new();
-        'asked: for (_, program) in &asked {
-            for rule in &program.rules {
-                match self.atoms.evaluate(&rule.expr, &facts) {
-                    Truth::False => {}
-                    Truth::Unknown => before.push(rule),
-                    Truth::True => {
-                        decider = Decider::Rule(rule.id);
-                        break 'asked;
-                    }
+        let mut before: Vec<(RuleId, Action)> = Vec::new();
+        for (id, action) in asked.iter().flat_map(|(_, list)| &list.rules) {
+            match self.holds(*id, &facts) {
+                Truth::False => {}
+                Truth::Unknown => before.push((*id, *action)),
+                Truth::True => {
+                    decider = Decider::Rule(*id);
+                    break;
                 }
             }
         }
         let action = self.action(decider);
-        let all_agree = before.iter().all(|rule| rule.action == action);
+        let all_agree = before.iter().all(|(_, each)| *each == action);
         let (answer, depends_on) =
             if all_agree { (action.into(), Vec::new()) } else { self.residue(&before, action, &facts) };
-        Verdict { answer, decider, before: before.iter().map(|rule| rule.id).collect(), depends_on }
+        Verdict { answer, decider, before: before.iter().map(|(id, _)| *id).collect(), depends_on }
     }
 
     /// What the undecided rules in front of `last` come to: some conditions cancel out (a filter and its negation), and of the
     /// others only those count that can change the answer.
-    fn residue(&self, before: &[&Compiled], last: Action, facts: &[Fact<'_>]) -> (Answer, Vec<Attribute>) {
+    fn residue(&self, before: &[(RuleId, Action)], last: Action, facts: &[Fact<'_>]) -> (Answer, Vec<Attribute>) {
         let mut dag = Dag::new(RESIDUE_NODES);
         match self.residual_root(&mut dag, before, last, facts) {
             Ok(Root::DENY) => (Answer::Deny, Vec::new()),
@@ -253,7 +172,8 @@ impl Engine {
             // Too large to simplify: name everything that is unknown.
             Err(TooManyNodes) => {
                 let mut unknown = Vec::new();
-                before.iter().for_each(|rule| rule.expr.for_each_atom(&mut |atom| unknown.push(atom)));
+                let exprs = before.iter().filter_map(|(id, _)| self.rules.expr(*id));
+                exprs.for_each(|expr| expr.for_each_atom(&mut |atom| unknown.push(atom)));
                 unknown.retain(|atom| self.atoms.ask(*atom, facts) == Truth::Unknown);
                 (Answer::Depends, self.attributes(unknown))
             }
@@ -263,7 +183,7 @@ impl Engine {
     fn residual_root(
         &self,
         dag: &mut Dag,
-        before: &[&Compiled],
+        before: &[(RuleId, Action)],
         last: Action,
         facts: &[Fact<'_>],
     ) -> Result<Root, TooManyNodes> {
@@ -272,17 +192,18 @@ impl Engine {
             known => Some(known == Truth::True),
         };
         // The first rule asked is on top, so that wrapping the next one around touches each node once.
-        for rule in before {
-            rule.expr.for_each_atom(&mut |atom| {
+        let exprs = || before.iter().filter_map(|(id, action)| Some((self.rules.expr(*id)?, *action)));
+        for (expr, _) in exprs() {
+            expr.for_each_atom(&mut |atom| {
                 if known(atom).is_none() {
                     dag.order(atom);
                 }
             });
         }
         let mut root = Root::from(last == Action::Allow);
-        for rule in before.iter().rev() {
-            let condition = dag.expr(&rule.expr, &known)?;
-            root = dag.ite(condition, Root::from(rule.action == Action::Allow), root)?;
+        for (expr, action) in exprs().collect::<Vec<_>>().into_iter().rev() {
+            let condition = dag.expr(expr, &known)?;
+            root = dag.ite(condition, Root::from(action == Action::Allow), root)?;
         }
         Ok(root)
     }
@@ -296,13 +217,13 @@ impl Engine {
     /// Every rule that was asked for `request`, up to the one that decides, with the value of each of its tests.
     pub fn explain(&self, request: &Request) -> Vec<Step> {
         let facts = self.facts(request);
-        let (asked, last) = self.lineage(request.operation);
+        let (asked, last) = self.rules.lineage(request.operation);
         let mut steps = Vec::new();
-        for (operation, program) in &asked {
-            for rule in &program.rules {
-                let holds = self.atoms.evaluate(&rule.expr, &facts);
-                let tests = self.tests(rule, &facts);
-                steps.push(Step { operation: *operation, decider: Decider::Rule(rule.id), holds, tests });
+        for (operation, list) in &asked {
+            for (id, _) in &list.rules {
+                let holds = self.holds(*id, &facts);
+                let tests = self.tests(*id, &facts);
+                steps.push(Step { operation: *operation, decider: Decider::Rule(*id), holds, tests });
                 if holds == Truth::True {
                     return steps;
                 }
@@ -313,12 +234,13 @@ impl Engine {
         steps
     }
 
-    fn tests(&self, rule: &Compiled, facts: &[Fact<'_>]) -> Vec<(Test, Truth)> {
+    fn tests(&self, id: RuleId, facts: &[Fact<'_>]) -> Vec<(Test, Truth)> {
         let mut values = Vec::new();
-        rule.expr.for_each_atom(&mut |atom| values.push(self.atoms.ask(atom, facts)));
+        if let Some(expr) = self.rules.expr(id) {
+            expr.for_each_atom(&mut |atom| values.push(self.atoms.ask(atom, facts)));
+        }
         let mut tests = Vec::new();
-        let filter: Option<&Filter> = self.policy.get(rule.id).and_then(|rule| rule.filter.as_ref());
-        if let Some(filter) = filter {
+        if let Some(filter) = self.policy.get(id).and_then(|rule| rule.filter.as_ref()) {
             filter.for_each_test(&mut |test| tests.push(test.clone()));
         }
         tests.into_iter().zip(values).collect()

@@ -11,18 +11,25 @@
 //! **Invariants:** asking never fails and never changes an answer to a later question; an answer other than `Depends` holds for
 //! every value that the unknown attributes can have.
 
-mod atoms;
-mod dag;
+pub(crate) mod atoms;
+pub(crate) mod dag;
 mod engine;
 mod error;
+pub(crate) mod exclusive;
+pub(crate) mod graph;
+pub(crate) mod lift;
 mod path;
+pub(crate) mod rules;
+pub(crate) mod space;
 mod value;
 pub mod world;
 
 pub use atoms::Truth;
 pub use engine::{Answer, Decider, Engine, Step, Verdict};
 pub use error::{CODES, RequestError, WorldError};
+pub use graph::{Graph, GraphError, GraphStep, GraphVerdict};
 pub use path::PathVerdict;
+pub use space::{Budget, Undecided};
 pub use value::{Address, Attribute, Family, PATH, Request, Transport, Value, operation_named};
 pub use world::World;
 

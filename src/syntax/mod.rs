@@ -22,7 +22,6 @@
 
 mod atom;
 mod error;
-pub mod format;
 mod hint;
 mod lex;
 mod parse;

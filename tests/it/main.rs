@@ -3,7 +3,6 @@
 // Panics are how tests fail.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
-mod fmt;
 mod libsandbox;
 mod shim;
 mod syntax;

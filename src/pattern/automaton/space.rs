@@ -19,10 +19,26 @@ pub enum Domain {
     /// Canonical absolute paths, as the kernel hands them to a filter: `/`, or components that are not empty, not `.` and not
     /// `..`, without NUL and without a slash at the end.
     Paths,
+    /// Such paths as a filter that folds case sees them: without upper-case ASCII letters.
+    FoldedPaths,
+    /// Names: not empty, without NUL.
+    Names,
+    /// Such names without upper-case ASCII letters.
+    FoldedNames,
 }
 
-/// A regex for [`Domain::Paths`].
-const PATHS: &[u8] = b"^(/|(/([^/.\0][^/\0]*|\\.([^/.\0][^/\0]*|\\.[^/\0]+)))+)$";
+impl Domain {
+    /// A regex for it; none for [`Domain::Anything`].
+    const fn regex(self) -> Option<&'static [u8]> {
+        match self {
+            Self::Anything => None,
+            Self::Paths => Some(b"^(/|(/([^/.\0][^/\0]*|\\.([^/.\0][^/\0]*|\\.[^/\0]+)))+)$"),
+            Self::FoldedPaths => Some(b"^(/|(/([^/.\0A-Z][^/\0A-Z]*|\\.([^/.\0A-Z][^/\0A-Z]*|\\.[^/\0A-Z]+)))+)$"),
+            Self::Names => Some(b"^[^\0]+$"),
+            Self::FoldedNames => Some(b"^[^\0A-Z]+$"),
+        }
+    }
+}
 
 /// The patterns that match a subject: bit `n % 64` of word `n / 64` for pattern n.
 pub type Matching = [u64];
@@ -57,12 +73,9 @@ impl Space {
         for pattern in patterns {
             nfa.add(pattern, variables);
         }
-        // The text is a constant that a test parses.
-        let paths = || regex::parse(PATHS).ok();
-        let domain = match domain {
-            Domain::Anything => None,
-            Domain::Paths => paths().map(|paths: Regex| nfa.add(&Pattern::from_regex(paths), variables)),
-        };
+        // The texts are constants that a test parses.
+        let domain = domain.regex().and_then(|text| regex::parse(text).ok());
+        let domain = domain.map(|domain: Regex| nfa.add(&Pattern::from_regex(domain), variables));
         Self { dfa: LazyDfa::new(nfa, budget), patterns: patterns.len(), domain }
     }
 
@@ -204,7 +217,7 @@ mod tests {
 
     #[test]
     fn the_path_domain_is_what_a_kernel_path_is() {
-        let paths = Pattern::from_regex(regex::parse(PATHS).unwrap());
+        let paths = Pattern::from_regex(regex::parse(Domain::Paths.regex().unwrap()).unwrap());
         for (subject, expected) in [
             ("/", true),
             ("/a", true),
@@ -224,6 +237,16 @@ mod tests {
         ] {
             assert_eq!(paths.matches(subject.as_bytes(), &Variables::none()), expected, "{subject:?}");
         }
+    }
+
+    #[test]
+    fn folded_domains_hold_no_upper_case_and_names_are_not_empty() {
+        let first = |domain, text: &str| space(&[regex(text)], domain).example(0).unwrap();
+        assert_eq!(first(Domain::FoldedPaths, "[A-Z]"), None);
+        assert_eq!(first(Domain::Paths, "[A-Z]").unwrap(), b"/A");
+        assert_eq!(first(Domain::FoldedPaths, "^/[^a-z]$").unwrap(), b"/0");
+        assert_eq!(first(Domain::Names, "^$"), None);
+        assert_eq!(first(Domain::FoldedNames, "^[A-Z]*x?$").unwrap(), b"x");
     }
 
     #[test]

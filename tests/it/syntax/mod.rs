@@ -1,6 +1,5 @@
 //! The syntax room, seen from outside.
 
-mod format;
 mod grammar;
 mod limits;
 mod properties;

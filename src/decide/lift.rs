@@ -1,0 +1,135 @@
+//! What a compiled profile answers, as roots of a decision diagram, so that it compares with policies.
+
+use std::collections::HashMap;
+
+use super::atoms::{Atoms, Expr};
+use super::dag::{Dag, Root, TooManyNodes};
+use super::graph::{GraphError, roots_of, target_of};
+use crate::blob::{Argument, NodeId, Program, ProgramNode};
+use crate::pattern::Pattern;
+use crate::policy::{Arg, Filter, Host, NetworkAddress, Test};
+use crate::vocab::{ArgKind, FilterId, Target};
+
+/// A node and the entitlement that is loaded when it is reached: together they are one condition.
+type Place = (NodeId, Option<Vec<u8>>);
+
+/// A compiled profile whose tests are among the atoms.
+#[derive(Debug)]
+pub(crate) struct Lifted {
+    roots: Vec<NodeId>,
+    /// Every place, children before parents.
+    places: Vec<(Place, LiftedNode)>,
+}
+
+#[derive(Debug)]
+enum LiftedNode {
+    Answer(bool),
+    Test { expr: Expr, matched: Place, unmatched: Place },
+}
+
+impl Lifted {
+    /// Adds the tests of a profile of `program` to `atoms`.
+    pub(crate) fn new(program: &Program, profile: Option<&str>, atoms: &mut Atoms) -> Result<Self, GraphError> {
+        let target = target_of(program)?;
+        let roots = roots_of(program, profile)?.to_vec();
+        let load = target.filter_named("%entitlement-load");
+        let mut done: HashMap<Place, ()> = HashMap::new();
+        let mut places = Vec::new();
+        let mut todo: Vec<(Place, bool)> = roots.iter().rev().map(|root| ((*root, None), false)).collect();
+        while let Some((place, children_done)) = todo.pop() {
+            if done.contains_key(&place) {
+                continue;
+            }
+            let node = program.node(place.0);
+            let Some(ProgramNode::Test { filter, argument, matched, unmatched }) = node else {
+                let allowed = matches!(node, Some(ProgramNode::Terminal(id))
+                    if program.terminal(*id).is_some_and(|terminal| terminal.flags & 1 == 0));
+                done.insert(place.clone(), ());
+                places.push((place, LiftedNode::Answer(allowed)));
+                continue;
+            };
+            let loaded = match argument {
+                Argument::String(id) if Some(FilterId(*filter)) == load => program.strings.get(id.index()).cloned(),
+                _ => place.1.clone(),
+            };
+            let (matched, unmatched) = ((*matched, loaded), (*unmatched, place.1.clone()));
+            if !children_done {
+                todo.push((place, true));
+                todo.push((unmatched, false));
+                todo.push((matched, false));
+                continue;
+            }
+            let condition = condition(target, program, FilterId(*filter), argument)?;
+            let expr = atoms.compile_after(&condition, place.1.clone());
+            done.insert(place.clone(), ());
+            places.push((place, LiftedNode::Test { expr, matched, unmatched }));
+        }
+        Ok(Self { roots, places })
+    }
+
+    /// Puts the atoms in an order in which parents come before children.
+    pub(crate) fn order(&self, dag: &mut Dag) {
+        for (_, node) in self.places.iter().rev() {
+            if let LiftedNode::Test { expr, .. } = node {
+                expr.for_each_atom(&mut |atom| {
+                    dag.order(atom);
+                });
+            }
+        }
+    }
+
+    /// What each operation answers: true is allow.
+    pub(crate) fn roots(&self, dag: &mut Dag) -> Result<Vec<Root>, TooManyNodes> {
+        let mut known: HashMap<&Place, Root> = HashMap::new();
+        for (place, node) in &self.places {
+            let root = match node {
+                LiftedNode::Answer(allowed) => Root::from(*allowed),
+                LiftedNode::Test { expr, matched, unmatched } => {
+                    let condition = dag.expr(expr, &|_| None)?;
+                    let [yes, no] = [matched, unmatched].map(|child| known.get(child).copied().unwrap_or(Root::DENY));
+                    dag.ite(condition, yes, no)?
+                }
+            };
+            known.insert(place, root);
+        }
+        Ok(self.roots.iter().map(|root| known.get(&(*root, None)).copied().unwrap_or(Root::DENY)).collect())
+    }
+}
+
+/// A node's test in the terms of policies.
+fn condition(target: &Target, program: &Program, filter: FilterId, argument: &Argument) -> Result<Filter, GraphError> {
+    let test = |arg| Filter::Test(Test { filter, arg });
+    let name = |names: &[Vec<u8>], at: usize| Arg::String(names.get(at).cloned().unwrap_or_default());
+    Ok(match argument {
+        Argument::Integer(number) => test(match target.filter(filter).map(|info| info.argument) {
+            // Only `%entitlement-boolean` tells true from false; the others store 0 for "no argument".
+            Some(ArgKind::Bool) if target.filter_named("%entitlement-boolean") == Some(filter) => {
+                Arg::Bool(*number != 0)
+            }
+            Some(ArgKind::Bool) => Arg::None,
+            _ => Arg::Integer(*number),
+        }),
+        Argument::Pattern(id) => {
+            let tree = program.patterns.get(id.index());
+            let patterns = tree.map_or(Ok(Vec::new()), |tree| tree.to_patterns(&program.variables.names));
+            let patterns = patterns.map_err(|error| GraphError::Pattern(id.0, error))?;
+            Filter::Any(patterns.into_iter().map(|pattern| test(Arg::Pattern(pattern))).collect())
+        }
+        Argument::Regex(id) => match program.regexes.get(id.index()) {
+            Some(regex) => test(Arg::Pattern(Pattern::from_regex(regex.clone()))),
+            None => Filter::Any(Vec::new()),
+        },
+        Argument::String(id) => test(name(&program.strings, id.index())),
+        Argument::State(id) => test(name(&program.states.names, usize::from(*id))),
+        Argument::ProfileFlag(id) => test(name(&program.flags_b.names, usize::from(*id))),
+        Argument::Bitmask(id) => {
+            let numbers = program.bitmasks.get(id.index()).map(|mask| mask.numbers()).into_iter().flatten();
+            test(Arg::Integers(numbers.filter_map(|number| u16::try_from(number).ok()).collect()))
+        }
+        Argument::Network(address) => test(Arg::Network(NetworkAddress {
+            protocol: address.protocols,
+            host: if address.host == 0 { Host::Any } else { Host::Localhost },
+            port: (address.port != 0).then_some(address.port),
+        })),
+    })
+}

@@ -1,0 +1,103 @@
+//! The rules of a policy as conditions, each rule once.
+
+use super::atoms::{Atoms, Expr};
+use super::dag::{Dag, Root, TooManyNodes};
+use super::engine::Decider;
+use crate::policy::{Fallback, Policy, RuleId};
+use crate::vocab::{Action, OpId};
+
+/// Filtered rules of one operation, newest first, and who answers when none matches.
+#[derive(Debug)]
+pub(crate) struct List {
+    pub(crate) rules: Vec<(RuleId, Action)>,
+    pub(crate) fallback: Fallback,
+}
+
+/// All rules of a policy, compiled.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    /// The condition of each filtered rule, by its id.
+    exprs: Vec<Option<Expr>>,
+    lists: Vec<List>,
+}
+
+impl Rules {
+    /// Compiles every filtered rule into `atoms`, newest first.
+    pub(crate) fn new(policy: &Policy, atoms: &mut Atoms) -> Self {
+        let mut exprs: Vec<Option<Expr>> = policy.rules().iter().map(|_| None).collect();
+        for (slot, rule) in exprs.iter_mut().zip(policy.rules()).rev() {
+            *slot = rule.filter.as_ref().map(|filter| atoms.compile(filter));
+        }
+        let action = |id: &RuleId| Some((*id, policy.get(*id)?.action));
+        let lists = policy.target().operations().iter().map(|operation| List {
+            rules: policy.operation(operation.id).filtered.iter().rev().filter_map(action).collect(),
+            fallback: policy.fallback(operation.id),
+        });
+        Self { lists: lists.collect(), exprs }
+    }
+
+    /// The condition of a filtered rule; `None` for an unfiltered one.
+    pub(crate) fn expr(&self, id: RuleId) -> Option<&Expr> {
+        self.exprs.get(id.0 as usize)?.as_ref()
+    }
+
+    /// The lists that are asked for `operation`, each with its operation, and who answers last.
+    pub(crate) fn lineage(&self, operation: OpId) -> (Vec<(OpId, &List)>, Decider) {
+        let mut asked = Vec::new();
+        let mut current = operation;
+        loop {
+            let Some(list) = self.lists.get(usize::from(current.0)) else { return (asked, Decider::Own(current)) };
+            asked.push((current, list));
+            match list.fallback {
+                Fallback::Rule(id) => return (asked, Decider::Rule(id)),
+                Fallback::Own(_) => return (asked, Decider::Own(current)),
+                Fallback::Parent(parent) => current = parent,
+            }
+        }
+    }
+
+    /// Puts the atoms in the order in which the rules ask them.
+    pub(crate) fn order(&self, dag: &mut Dag) {
+        for expr in self.exprs.iter().rev().flatten() {
+            expr.for_each_atom(&mut |atom| {
+                dag.order(atom);
+            });
+        }
+    }
+
+    /// Each rule's condition as a root.
+    pub(crate) fn conditions(&self, dag: &mut Dag) -> Result<Vec<Option<Root>>, TooManyNodes> {
+        let root = |expr: &Option<Expr>| expr.as_ref().map(|expr| dag.expr(expr, &|_| None)).transpose();
+        self.exprs.iter().map(root).collect()
+    }
+
+    /// What each operation answers, as a root: true is allow.
+    pub(crate) fn roots(&self, policy: &Policy, dag: &mut Dag) -> Result<Vec<Root>, TooManyNodes> {
+        let conditions = self.conditions(dag)?;
+        let mut roots: Vec<Option<Root>> = self.lists.iter().map(|_| None).collect();
+        for operation in policy.target().operations() {
+            let (asked, last) = self.lineage(operation.id);
+            let action = match last {
+                Decider::Rule(id) => policy.get(id).map_or(Action::Deny, |rule| rule.action),
+                Decider::Own(own) => policy.target().operation(own).own.unwrap_or(Action::Deny),
+            };
+            let mut root = Root::from(action == Action::Allow);
+            for (each, list) in asked.iter().rev() {
+                let slot = usize::from(each.0);
+                if let Some(known) = roots.get(slot).copied().flatten() {
+                    root = known;
+                    continue;
+                }
+                for (id, action) in list.rules.iter().rev() {
+                    if let Some(condition) = conditions.get(id.0 as usize).copied().flatten() {
+                        root = dag.ite(condition, Root::from(*action == Action::Allow), root)?;
+                    }
+                }
+                if let Some(slot) = roots.get_mut(slot) {
+                    *slot = Some(root);
+                }
+            }
+        }
+        Ok(roots.into_iter().map(|root| root.unwrap_or(Root::DENY)).collect())
+    }
+}

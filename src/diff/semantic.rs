@@ -1,0 +1,242 @@
+//! Do two profiles answer alike? Decided over all requests, never sampled.
+//!
+//! Both sides become roots of one decision diagram, operation by operation. Equal roots are equal answers, and operations
+//! with the same pair of roots are decided once. Where roots differ, [`decide`](crate::decide) searches for a request that
+//! one side allows and the other refuses; the request that is found is the witness, and when none exists the difference is
+//! one that no request can show. A spent budget leaves an operation *undecided*, and says so.
+//!
+//! Only verdicts are compared. Modifiers (`no-log`, `send-signal` …) are the business of [`rules`](super::rules).
+
+use std::collections::HashMap;
+
+use crate::blob::Program;
+use crate::decide::atoms::Atoms;
+use crate::decide::dag::{Dag, Root, TooManyNodes};
+use crate::decide::exclusive::Exclusive;
+use crate::decide::graph::target_of;
+use crate::decide::lift::Lifted;
+use crate::decide::rules::Rules;
+use crate::decide::space::Space;
+use crate::decide::{Budget, GraphError, PATH, Request, Undecided};
+use crate::policy::Policy;
+use crate::vocab::{OpId, Target};
+
+/// One of the two things that are compared.
+#[derive(Debug, Clone, Copy)]
+pub enum Side<'a> {
+    /// An evaluated profile.
+    Policy(&'a Policy),
+    /// A linked blob; of a collection the profile of that name.
+    Program(&'a Program, Option<&'a str>),
+}
+
+/// Why two sides cannot be compared at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CompareError {
+    /// They are meant for different systems, whose operations and filters do not correspond one to one.
+    #[error("profiles for different systems: {0} and {1}")]
+    Targets(&'static str, &'static str),
+    /// A blob that cannot be read as conditions.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+}
+
+/// What happens to one operation when A is replaced by B.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Every request gets the same answer.
+    Equal,
+    /// Some requests get another answer; at least one of the two is there.
+    Differs {
+        /// A request that A refuses and B allows.
+        widened: Option<Request>,
+        /// A request that A allows and B refuses.
+        narrowed: Option<Request>,
+    },
+    /// The budget did not suffice.
+    Undecided(Undecided),
+}
+
+impl Change {
+    /// `equal`, `widened`, `narrowed`, `both` or `undecided`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Equal => "equal",
+            Self::Differs { widened: Some(_), narrowed: None } => "widened",
+            Self::Differs { widened: None, .. } => "narrowed",
+            Self::Differs { .. } => "both",
+            Self::Undecided(_) => "undecided",
+        }
+    }
+}
+
+/// Two sides made ready for questions about all requests.
+#[derive(Debug)]
+pub struct Comparison {
+    target: &'static Target,
+    atoms: Atoms,
+    exclusive: Exclusive,
+    budget: Budget,
+    dag: Dag,
+    /// Roots of A and B by operation; an error when the diagram of one side is too large.
+    roots: Result<[Vec<Root>; 2], TooManyNodes>,
+}
+
+fn target(side: Side<'_>) -> Result<&'static Target, GraphError> {
+    match side {
+        Side::Policy(policy) => Ok(policy.target()),
+        Side::Program(program, _) => target_of(program),
+    }
+}
+
+enum Compiled<'a> {
+    Rules(&'a Policy, Rules),
+    Graph(Lifted),
+}
+
+impl Compiled<'_> {
+    fn order(&self, dag: &mut Dag) {
+        match self {
+            Self::Rules(_, rules) => rules.order(dag),
+            Self::Graph(lifted) => lifted.order(dag),
+        }
+    }
+
+    fn roots(&self, dag: &mut Dag) -> Result<Vec<Root>, TooManyNodes> {
+        match self {
+            Self::Rules(policy, rules) => rules.roots(policy, dag),
+            Self::Graph(lifted) => lifted.roots(dag),
+        }
+    }
+}
+
+/// What questions about one operation look like; operations with the same key have the same answers.
+type Key = (Root, Root, [bool; 3]);
+
+impl Comparison {
+    /// Prepares the comparison of A and B.
+    ///
+    /// # Errors
+    /// [`CompareError`].
+    pub fn new(a: Side<'_>, b: Side<'_>, budget: Budget) -> Result<Self, CompareError> {
+        let (target, other) = (target(a)?, target(b)?);
+        if target.name() != other.name() {
+            return Err(CompareError::Targets(target.name(), other.name()));
+        }
+        let mut atoms = Atoms::new(target);
+        let mut compiled = Vec::new();
+        for side in [a, b] {
+            compiled.push(match side {
+                Side::Policy(policy) => Compiled::Rules(policy, Rules::new(policy, &mut atoms)),
+                Side::Program(program, profile) => Compiled::Graph(Lifted::new(program, profile, &mut atoms)?),
+            });
+        }
+        atoms.freeze();
+        let mut dag = Dag::new(budget.nodes);
+        compiled.iter().for_each(|side| side.order(&mut dag));
+        let mut roots = || {
+            let [a, b] = &compiled[..] else { return Err(TooManyNodes) };
+            Ok([a.roots(&mut dag)?, b.roots(&mut dag)?])
+        };
+        let roots = roots();
+        Ok(Self { target, atoms, exclusive: Exclusive::new(target), budget, dag, roots })
+    }
+
+    /// The system of both sides.
+    pub fn target(&self) -> &'static Target {
+        self.target
+    }
+
+    /// The operations that a compiled profile answers, by number.
+    pub fn operations(&self) -> impl Iterator<Item = OpId> + use<> {
+        self.target.operations().iter().filter(|operation| operation.in_op_table).map(|operation| operation.id)
+    }
+
+    fn key(&self, operation: OpId) -> Result<Key, TooManyNodes> {
+        let [a, b] = self.roots.as_ref().map_err(|error| *error)?;
+        let root = |roots: &[Root]| roots.get(usize::from(operation.0)).copied().unwrap_or(Root::DENY);
+        let accepts = |name: &str| self.target.filter_named(name).is_some_and(|id| self.target.accepts(operation, id));
+        Ok((root(a), root(b), [self.target.accepts(operation, PATH), accepts("remote"), accepts("global-name")]))
+    }
+
+    /// Whether some request makes `condition` of the two answers true.
+    fn find(
+        &mut self,
+        operation: OpId,
+        condition: impl Fn(&mut Dag, Root, Root) -> Result<Root, TooManyNodes>,
+    ) -> Result<Option<Request>, Undecided> {
+        let (a, b, _) = self.key(operation)?;
+        let root = condition(&mut self.dag, a, b)?;
+        let mut space = Space::new(&self.atoms, &self.exclusive, self.target, self.budget);
+        let values = space.find(&mut self.dag, operation, root)?;
+        Ok(values.map(|values| Request { operation, values, closed: false }))
+    }
+
+    /// A request on `operation` that B allows and A refuses.
+    ///
+    /// # Errors
+    /// [`Undecided`].
+    pub fn widened(&mut self, operation: OpId) -> Result<Option<Request>, Undecided> {
+        self.find(operation, |dag, a, b| dag.ite(a, Root::DENY, b))
+    }
+
+    /// A request on `operation` that A allows and B refuses. B is implied by A when there is none.
+    ///
+    /// # Errors
+    /// [`Undecided`].
+    pub fn narrowed(&mut self, operation: OpId) -> Result<Option<Request>, Undecided> {
+        self.find(operation, |dag, a, b| dag.ite(b, Root::DENY, a))
+    }
+
+    /// A request on `operation` that both allow. The sides are disjoint when there is none.
+    ///
+    /// # Errors
+    /// [`Undecided`].
+    pub fn shared(&mut self, operation: OpId) -> Result<Option<Request>, Undecided> {
+        self.find(operation, |dag, a, b| dag.and(a, b))
+    }
+
+    fn change(&mut self, operation: OpId) -> Change {
+        let both = self.widened(operation).and_then(|widened| Ok((widened, self.narrowed(operation)?)));
+        match both {
+            Ok((None, None)) => Change::Equal,
+            Ok((widened, narrowed)) => Change::Differs { widened, narrowed },
+            Err(undecided) => Change::Undecided(undecided),
+        }
+    }
+
+    /// What happens to each operation.
+    pub fn changes(&mut self) -> Vec<(OpId, Change)> {
+        let mut known: HashMap<Key, Change> = HashMap::new();
+        let mut out = Vec::new();
+        for operation in self.operations() {
+            let change = match self.key(operation) {
+                Err(error) => Change::Undecided(error.into()),
+                Ok((a, b, _)) if a == b => Change::Equal,
+                Ok(key) => match known.get(&key) {
+                    Some(change) => for_operation(change.clone(), operation),
+                    None => {
+                        let change = self.change(operation);
+                        known.insert(key, change.clone());
+                        change
+                    }
+                },
+            };
+            out.push((operation, change));
+        }
+        out
+    }
+}
+
+/// The change of another operation with the same roots, said of `operation`.
+fn for_operation(mut change: Change, operation: OpId) -> Change {
+    if let Change::Differs { widened, narrowed } = &mut change {
+        for request in [widened, narrowed].into_iter().flatten() {
+            request.operation = operation;
+        }
+    }
+    change
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+//! Small differences with their witnesses; that witnesses hold on both sides.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::decide::{Answer, Attribute, Engine, Value};
+use crate::pattern::{Pattern, PatternKind};
+use crate::policy::{Arg, Filter, Host, NetworkAddress, Rule, RuleSource, Test};
+use crate::vocab::{Action, FilterId, default_target};
+
+fn op(name: &str) -> OpId {
+    default_target().operation_named(name).unwrap()
+}
+
+fn id(name: &str) -> FilterId {
+    default_target().filter_named(name).unwrap()
+}
+
+fn test(filter: &str, arg: Arg) -> Filter {
+    Filter::Test(Test { filter: id(filter), arg })
+}
+
+fn pattern(kind: PatternKind, text: &str) -> Filter {
+    test("path", Arg::Pattern(Pattern::new(kind, text, false).unwrap()))
+}
+
+fn subpath(text: &str) -> Filter {
+    pattern(PatternKind::Subpath, text)
+}
+
+fn literal(text: &str) -> Filter {
+    pattern(PatternKind::Literal, text)
+}
+
+fn policy(rules: Vec<(Action, &'static str, Option<Filter>)>) -> Policy {
+    let mut policy = Policy::new(default_target(), 1);
+    for (action, operation, filter) in rules {
+        policy.push(Rule {
+            action,
+            operations: vec![op(operation)],
+            filter,
+            modifiers: Vec::new(),
+            source: RuleSource::Profile,
+            origin: None,
+        });
+    }
+    policy
+}
+
+fn compare(a: &Policy, b: &Policy) -> Comparison {
+    Comparison::new(Side::Policy(a), Side::Policy(b), Budget::default()).unwrap()
+}
+
+/// Asks both engines about every witness.
+fn confirm(a: &Policy, b: &Policy, changes: &[(OpId, Change)]) {
+    let (engine_a, engine_b) = (Engine::new(a.clone()), Engine::new(b.clone()));
+    for (_, change) in changes {
+        if let Change::Differs { widened, narrowed } = change {
+            for (request, answers) in
+                [(widened, [Answer::Deny, Answer::Allow]), (narrowed, [Answer::Allow, Answer::Deny])]
+            {
+                if let Some(request) = request {
+                    assert_eq!(
+                        [engine_a.decide(request).answer, engine_b.decide(request).answer],
+                        answers,
+                        "{request:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn changes(a: &Policy, b: &Policy) -> Vec<(OpId, Change)> {
+    let changes = compare(a, b).changes();
+    confirm(a, b, &changes);
+    changes
+}
+
+fn change(a: &Policy, b: &Policy, operation: &str) -> Change {
+    changes(a, b).into_iter().find(|(each, _)| *each == op(operation)).unwrap().1
+}
+
+fn path_of(request: &Option<Request>) -> String {
+    match request.as_ref().and_then(|request| request.get(&Attribute::Filter(PATH))) {
+        Some(Value::Strings(all)) => String::from_utf8_lossy(&all[0]).into_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+const ALLOW: Action = Action::Allow;
+const DENY: Action = Action::Deny;
+
+#[test]
+fn widening_and_narrowing_have_shortest_paths() {
+    let a = policy(vec![(ALLOW, "file-read*", Some(subpath("/a")))]);
+    let b = policy(vec![(ALLOW, "file-read*", Some(subpath("/a"))), (ALLOW, "file-read*", Some(literal("/bc")))]);
+    let Change::Differs { widened, narrowed: None } = change(&a, &b, "file-read-data") else { panic!() };
+    assert_eq!(path_of(&widened), "/bc");
+    assert_eq!(change(&b, &a, "file-read-data").name(), "narrowed");
+    assert_eq!(change(&a, &b, "file-write-data"), Change::Equal);
+    let c = policy(vec![(ALLOW, "file-read*", Some(subpath("/c")))]);
+    assert_eq!(change(&a, &c, "file-read*").name(), "both");
+}
+
+#[test]
+fn differences_that_no_request_shows_are_none() {
+    let a = policy(vec![(ALLOW, "file-read*", Some(subpath("/a")))]);
+    // Below /a already; a folded spelling; a path that cannot be; both literals at once.
+    let b = policy(vec![
+        (ALLOW, "file-read*", Some(literal("/a/b"))),
+        (ALLOW, "file-read*", Some(subpath("/A"))),
+        (ALLOW, "file-read*", Some(literal("/x/../y"))),
+        (ALLOW, "file-read*", Some(literal("relative"))),
+        (ALLOW, "file-read*", Some(Filter::All(vec![literal("/p"), literal("/q")]))),
+    ]);
+    assert!(changes(&a, &b).iter().all(|(_, change)| *change == Change::Equal));
+    let all = policy(vec![(ALLOW, "file-read*", None)]);
+    let root = policy(vec![(ALLOW, "file-read*", Some(subpath("/")))]);
+    assert_eq!(change(&all, &root, "file-read-data"), Change::Equal);
+}
+
+#[test]
+fn numbers_addresses_and_sets_are_tried_where_they_differ() {
+    let number = |value| test("socket-domain", Arg::Integer(value));
+    let a = policy(vec![(ALLOW, "system-socket", Some(number(1)))]);
+    let b = policy(vec![(ALLOW, "system-socket", Some(Filter::Not(Box::new(number(1)))))]);
+    assert_eq!(change(&a, &b, "system-socket").name(), "both");
+    let address = |protocol, port| test("remote", Arg::Network(NetworkAddress { protocol, host: Host::Any, port }));
+    let ip = policy(vec![(ALLOW, "network-outbound", Some(address(3, Some(80))))]);
+    let split = policy(vec![
+        (ALLOW, "network-outbound", Some(address(1, Some(80)))),
+        (ALLOW, "network-outbound", Some(address(2, Some(80)))),
+    ]);
+    assert_eq!(change(&ip, &split, "network-outbound"), Change::Equal);
+    let tcp = policy(vec![(ALLOW, "network-outbound", Some(address(7, Some(80))))]);
+    assert_eq!(change(&ip, &tcp, "network-outbound").name(), "narrowed");
+    let class = |text: &str| test("iokit-registry-entry-class", Arg::Pattern(Pattern::literal(text)));
+    let both = policy(vec![(ALLOW, "iokit-open-user-client", Some(Filter::All(vec![class("x"), class("y")])))]);
+    let Change::Differs { narrowed: Some(request), .. } = change(&both, &policy(vec![]), "iokit-open-user-client")
+    else {
+        panic!()
+    };
+    let classes = Value::Strings(vec![b"x".to_vec(), b"y".to_vec()]);
+    assert_eq!(request.get(&Attribute::Filter(id("iokit-registry-entry-class"))), Some(&classes));
+}
+
+#[test]
+fn a_small_budget_says_undecided() {
+    let a = policy(vec![(ALLOW, "file-read*", Some(subpath("/a")))]);
+    let b = policy(vec![(ALLOW, "file-read*", Some(subpath("/b")))]);
+    for budget in [
+        Budget { nodes: 2, ..Budget::default() },
+        Budget { states: 3, ..Budget::default() },
+        Budget { trials: 0, ..Budget::default() },
+    ] {
+        let mut comparison = Comparison::new(Side::Policy(&a), Side::Policy(&b), budget).unwrap();
+        let changes = comparison.changes();
+        let of_read = changes.iter().find(|(each, _)| *each == op("file-read*")).unwrap();
+        assert_eq!(of_read.1.name(), "undecided", "{budget:?}");
+    }
+}
+
+fn any_filter() -> impl Strategy<Value = Filter> {
+    let paths = prop::sample::select(vec!["/a", "/a/b", "/b", "/a/b/c", "/"]);
+    let leaf = prop_oneof![
+        paths.clone().prop_map(literal),
+        paths.prop_map(subpath),
+        prop::sample::select(vec!["^/a/", "c$", "^/b", "/[ab]/", "."])
+            .prop_map(|text| pattern(PatternKind::Regex, text)),
+        prop::sample::select(vec!["x", "y"]).prop_map(|name| test("extension", Arg::String(name.into()))),
+        (1u16..3).prop_map(|number| test("vnode-type", Arg::Integer(number))),
+        (1u16..4).prop_map(|bits| test("file-mode", Arg::Integer(bits))),
+    ];
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 1..3).prop_map(Filter::All),
+            prop::collection::vec(inner.clone(), 1..3).prop_map(Filter::Any),
+            inner.prop_map(|filter| Filter::Not(Box::new(filter))),
+        ]
+    })
+}
+
+fn any_policy() -> impl Strategy<Value = Policy> {
+    let operation = prop::sample::select(vec!["file-read*", "file-read-data", "file*", "default"]);
+    let rule = (any::<bool>(), operation, prop::option::weighted(0.8, any_filter()));
+    prop::collection::vec(rule, 0..6).prop_map(|rules| {
+        policy(
+            rules
+                .into_iter()
+                .map(|(allow, operation, filter)| (if allow { ALLOW } else { DENY }, operation, filter))
+                .collect(),
+        )
+    })
+}
+
+fn requests() -> Vec<Request> {
+    let mut all = Vec::new();
+    for path in ["/", "/a", "/a/b", "/a/b/c", "/b", "/b/c", "/c", "/a/c", "/ab"] {
+        for extensions in [vec![], vec!["x"], vec!["y"], vec!["x", "y"]] {
+            for vnode in 1..4u16 {
+                for mode in 0..4u16 {
+                    let names = extensions.iter().map(|name| name.as_bytes().to_vec()).collect();
+                    all.push(
+                        Request::new(op("file-read-data"))
+                            .with_path(path)
+                            .with(Attribute::Filter(id("extension")), Value::Strings(names))
+                            .with(Attribute::Filter(id("vnode-type")), Value::number(vnode))
+                            .with(Attribute::Filter(id("file-mode")), Value::number(mode)),
+                    );
+                }
+            }
+        }
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    /// Witnesses hold on both sides, and what is called equal, widened or narrowed is so for every request of a small world.
+    #[test]
+    fn changes_agree_with_decisions(a in any_policy(), b in any_policy()) {
+        let change = change(&a, &b, "file-read-data");
+        let (engine_a, engine_b) = (Engine::new(a), Engine::new(b));
+        for request in requests() {
+            let answers = [engine_a.decide(&request).answer, engine_b.decide(&request).answer];
+            let allowed = match answers {
+                [x, y] if x == y => continue,
+                [Answer::Deny, Answer::Allow] => ["widened", "both"],
+                [Answer::Allow, Answer::Deny] => ["narrowed", "both"],
+                other => panic!("{other:?} for {request:?}"),
+            };
+            prop_assert!(allowed.contains(&change.name()), "{} but {answers:?} for {request:?}", change.name());
+        }
+    }
+
+    /// A implies B and B implies C: A implies C.
+    #[test]
+    fn implication_is_transitive(a in any_policy(), b in any_policy(), c in any_policy()) {
+        let implies = |x: &Policy, y: &Policy| compare(x, y).narrowed(op("file-read-data")).unwrap().is_none();
+        if implies(&a, &b) && implies(&b, &c) {
+            prop_assert!(implies(&a, &c));
+        }
+    }
+}
