@@ -21,13 +21,16 @@ mod counts;
 mod pattern;
 #[path = "shared/records.rs"]
 mod records;
+#[path = "shared/syntax.rs"]
+mod syntax;
 #[path = "shared/unions.rs"]
 mod unions;
 
 /// A topic: its name and the trials that it makes of the data folder.
 type Topic = (&'static str, fn(PathBuf) -> Vec<Trial>);
 
-const TOPICS: &[Topic] = &[("blob", blob::trials), ("pattern", pattern::trials), ("unions", unions::trials)];
+const TOPICS: &[Topic] =
+    &[("blob", blob::trials), ("pattern", pattern::trials), ("unions", unions::trials), ("syntax", syntax::trials)];
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();

@@ -94,9 +94,13 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), (Exit, io::Error)> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        builder.permissions(permissions.unwrap_or_else(|| std::fs::Permissions::from_mode(0o666)));
+        builder.permissions(permissions.clone().unwrap_or_else(|| std::fs::Permissions::from_mode(0o666)));
     }
     let mut file = builder.tempfile_in(folder).map_err(|error| (Exit::CannotCreate, error))?;
+    // Those of a new file are cut by the umask; those of a file that was there stay as they were.
+    if let Some(permissions) = permissions {
+        file.as_file().set_permissions(permissions).map_err(|error| (Exit::CannotCreate, error))?;
+    }
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|error| (Exit::CannotWrite, error))?;
     file.persist(path).map(drop).map_err(|error| (Exit::CannotCreate, error.error))
 }

@@ -41,6 +41,7 @@ enum Verb {
     Validate(validate::Args),
     Shim(shim::Args),
     Parse(parse::Args),
+    Fmt(fmt::Args),
     Vocab(vocab::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -50,6 +51,7 @@ mod blob_file;
 mod completions;
 mod decode;
 mod dump;
+mod fmt;
 mod man;
 mod parse;
 mod shim;
@@ -64,6 +66,7 @@ impl Verb {
             Self::Validate(args) => args.run(context),
             Self::Shim(args) => args.run(context),
             Self::Parse(args) => args.run(context),
+            Self::Fmt(args) => args.run(context),
             Self::Vocab(args) => args.run(context),
             Self::Completions(args) => args.run(context),
             Self::Man(args) => args.run(context),

@@ -39,9 +39,9 @@ pub fn compile(pattern: &Pattern, variable: &mut dyn FnMut(&[u8]) -> u16) -> Res
     }
 }
 
-/// Whether `pattern` becomes pattern code, so that it can be united with others.
-pub fn is_pattern_code(pattern: &Pattern) -> bool {
-    matches!(compile(pattern, &mut |_| 0), Ok(Compiled::Tree(_)))
+/// Whether `pattern` becomes pattern code that can be united with others; see [`PatternTree::is_search`].
+pub fn is_unitable(pattern: &Pattern) -> bool {
+    matches!(compile(pattern, &mut |_| 0), Ok(Compiled::Tree(tree)) if !tree.is_search())
 }
 
 fn plain(pattern: &Pattern, variable: &mut dyn FnMut(&[u8]) -> u16) -> Vec<Alternative> {

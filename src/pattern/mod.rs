@@ -219,4 +219,6 @@ pub(crate) fn variable_name(text: &[u8]) -> Option<(&[u8], usize)> {
 }
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod tests;

@@ -35,8 +35,8 @@ struct Operand {
 /// rule or `require-any`, and the newest rule first. Repeated patterns do not count.
 ///
 /// # Errors
-/// [`CodeErrorKind::Shape`] when the chain is empty or a pattern is a regex that has no pattern code (see
-/// [`super::build::is_pattern_code`]); [`CodeErrorKind::TooDeep`].
+/// [`CodeErrorKind::Shape`] when the chain is empty, or has a pattern that cannot be united (see
+/// [`super::build::is_unitable`]) and is not alone; [`CodeErrorKind::TooDeep`].
 pub fn unite(chain: &[Pattern], variable: &mut dyn FnMut(&[u8]) -> u16) -> Result<PatternTree, CodeError> {
     let mut operands = Vec::with_capacity(chain.len());
     let mut seen = HashSet::new();
@@ -44,6 +44,9 @@ pub fn unite(chain: &[Pattern], variable: &mut dyn FnMut(&[u8]) -> u16) -> Resul
         let Compiled::Tree(tree) = compile(pattern, variable)? else {
             return Err(CodeError::new(CodeErrorKind::Shape, 0));
         };
+        if tree.is_search() && chain.len() > 1 {
+            return Err(CodeError::new(CodeErrorKind::Shape, 0));
+        }
         let list = tree.alternatives().to_vec();
         if seen.insert(list.clone()) {
             let fresh_subpath = pattern.shape().0 == PatternKind::Subpath;
@@ -53,10 +56,10 @@ pub fn unite(chain: &[Pattern], variable: &mut dyn FnMut(&[u8]) -> u16) -> Resul
     PatternTree::new(fold(operands)?)
 }
 
-/// The number of end-points of the union, which is its cost factor (`spec/codegen-rules.md` §5.3). Regexes without pattern
-/// code count as one each.
+/// The number of end-points of the union, which is its cost factor (`spec/codegen-rules.md` §5.3). Regexes that cannot be
+/// united count as one each.
 pub fn chain_end_points(chain: &[Pattern]) -> usize {
-    let (code, regexes): (Vec<_>, Vec<_>) = chain.iter().cloned().partition(super::build::is_pattern_code);
+    let (code, regexes): (Vec<_>, Vec<_>) = chain.iter().cloned().partition(super::build::is_unitable);
     // Numbers by name, so that different variables stay different.
     let mut names: Vec<Vec<u8>> = Vec::new();
     let mut number = |name: &[u8]| {

@@ -22,6 +22,7 @@
 
 mod atom;
 mod error;
+pub mod format;
 mod hint;
 mod lex;
 mod parse;

@@ -51,7 +51,7 @@ pub(super) fn edit(graph: &mut Graph, scan: &mut Scan, target: &Target, id: Node
 
 fn pattern(graph: &Graph, node: TestNode) -> Option<Arc<PatternArgument>> {
     match &graph.test(node.test).argument {
-        Argument::Pattern(pattern) => Some(Arc::clone(pattern)),
+        Argument::Pattern(pattern) if !pattern.tree.is_search() => Some(Arc::clone(pattern)),
         _ => None,
     }
 }

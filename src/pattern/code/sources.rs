@@ -33,9 +33,12 @@ struct Lister<'v> {
 
 impl Lister<'_> {
     fn list<'t>(&mut self, list: &'t [Alternative], path: &mut Path<'t>) -> Result<(), CodeError> {
-        let subpath = path.iter().any(|step| matches!(step, Step::Literal(_) | Step::Variable(_)))
-            && list.iter().any(is_everything_below)
-            && list.contains(&Alternative::End);
+        // A subpath whose text is empty or ends in a slash would mean something else.
+        let nameable = match path.last() {
+            Some(Step::Literal(text)) => text.last() != Some(&b'/'),
+            other => other.is_some(),
+        };
+        let subpath = nameable && list.iter().any(is_everything_below) && list.contains(&Alternative::End);
         for alternative in list {
             match alternative {
                 Alternative::End if subpath => {}

@@ -1,5 +1,6 @@
 //! The syntax room, seen from outside.
 
+mod format;
 mod grammar;
 mod limits;
 mod properties;
