@@ -15,6 +15,7 @@ pub mod compile;
 pub mod decide;
 pub mod diag;
 pub mod diff;
+pub mod lint;
 pub mod pattern;
 pub mod policy;
 pub mod shim;

@@ -16,7 +16,8 @@ use libtest_mimic::{Arguments, Trial};
 mod blob;
 #[path = "shared/counts.rs"]
 mod counts;
-
+#[path = "shared/lint.rs"]
+mod lint;
 #[path = "shared/pattern.rs"]
 mod pattern;
 #[path = "shared/records.rs"]
@@ -29,8 +30,13 @@ mod unions;
 /// A topic: its name and the trials that it makes of the data folder.
 type Topic = (&'static str, fn(PathBuf) -> Vec<Trial>);
 
-const TOPICS: &[Topic] =
-    &[("blob", blob::trials), ("pattern", pattern::trials), ("unions", unions::trials), ("syntax", syntax::trials)];
+const TOPICS: &[Topic] = &[
+    ("blob", blob::trials),
+    ("lint", lint::trials),
+    ("pattern", pattern::trials),
+    ("syntax", syntax::trials),
+    ("unions", unions::trials),
+];
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();

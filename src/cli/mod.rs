@@ -42,6 +42,8 @@ enum Verb {
     Shim(shim::Args),
     Parse(parse::Args),
     Fmt(fmt::Args),
+    Lint(lint::Args),
+    Rule(rule::Args),
     Vocab(vocab::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -52,8 +54,10 @@ mod completions;
 mod decode;
 mod dump;
 mod fmt;
+mod lint;
 mod man;
 mod parse;
+mod rule;
 mod shim;
 mod validate;
 mod vocab;
@@ -67,6 +71,8 @@ impl Verb {
             Self::Shim(args) => args.run(context),
             Self::Parse(args) => args.run(context),
             Self::Fmt(args) => args.run(context),
+            Self::Lint(args) => args.run(context),
+            Self::Rule(args) => args.run(context),
             Self::Vocab(args) => args.run(context),
             Self::Completions(args) => args.run(context),
             Self::Man(args) => args.run(context),

@@ -5,6 +5,7 @@
 
 mod fmt;
 mod libsandbox;
+mod lint;
 mod shim;
 mod syntax;
 mod vocab;

@@ -1,0 +1,207 @@
+//! `sbpl lint`: what is probably wrong with profiles.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use serde_json::{Value, json};
+
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use super::{files, render};
+use crate::diag::{Code, Diagnostic, Source, SourceMap};
+use crate::lint::{self, Config, Finding, Input, report};
+use crate::syntax;
+
+const CODE_CONFIG: Code = Code("E0730");
+
+/// The file that is looked for beside a profile and in the directories above it.
+const CONFIG_NAME: &str = ".sbpl-lint.json";
+
+/// Report what is probably wrong with profiles, although they can be read. `sbpl rule` lists the rules.
+///
+/// A finding is allowed by a comment on its line, or on the line before its form: `;; sbpl-lint: allow SBPL003 -- reason`.
+///
+/// The nearest `.sbpl-lint.json` beside or above a profile configures its check: {"select": [SELECTOR…], "ignore": [SELECTOR…], "severity": {SELECTOR: "note"|"warning"|"error"}}. A SELECTOR is
+/// a code (SBPL003), the front of codes (SBPL01), a rule's name (dead-path), a category (paths), or `all`; the most exact one counts.
+///
+/// With --json, or --format json: {"errors": […], "findings": [{"code", "name", "category", "severity", "message", "file", "start", "end", "line", "column", "labels", "help", "notes", "fix":
+/// null|{"applicability", "edits": [{"start", "end", "text"}]}}], "fixed": NUMBER}.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Profiles; `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Apply the fixes that keep the meaning; with `-` the text goes to standard output.
+    #[arg(long)]
+    fix: bool,
+    /// Apply the fixes that change the meaning too.
+    #[arg(long)]
+    unsafe_fixes: bool,
+    /// How to show findings.
+    #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    format: Format,
+    /// Use these rules beside the default set; may be repeated, or separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "SELECTOR")]
+    select: Vec<String>,
+    /// Do not use these rules; may be repeated, or separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "SELECTOR")]
+    ignore: Vec<String>,
+    /// Read this configuration and look for no other.
+    #[arg(long, value_name = "FILE.json")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+    Sarif,
+    Github,
+}
+
+impl Args {
+    pub(super) fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
+        let format = if context.json { Format::Json } else { self.format };
+        let mut exit = Exit::Fine;
+        let mut sources = SourceMap::new();
+        let (mut errors, mut findings, mut fixed) = (Vec::new(), Vec::new(), 0);
+        let mut configs = Configs { args: &self, known: HashMap::new() };
+        for path in &self.files {
+            let source = match files::read(context, path) {
+                Ok(source) => source,
+                Err(failure) => {
+                    context.report(&failure.sources, &failure.diagnostics);
+                    exit = worse(exit, failure.exit);
+                    continue;
+                }
+            };
+            let config = configs.of(context, path)?;
+            let source = if self.fix || self.unsafe_fixes {
+                let outcome = lint::fix_text(source.text(), context.target, &config, self.unsafe_fixes);
+                fixed += outcome.fixed;
+                if outcome.fixed > 0 || path == Path::new("-") {
+                    files::write_atomically(context, path, &outcome.text, &[])?;
+                }
+                Source::new(source.name(), outcome.text)
+            } else {
+                source
+            };
+            let parsed = syntax::parse(source.shared_text(), &context.syntax_limits());
+            let id = sources.add(source);
+            errors.extend(parsed.errors.iter().map(|error| error.to_diagnostic(id)));
+            if !parsed.errors.is_empty() {
+                exit = worse(exit, Exit::BadInput);
+            }
+            let found = lint::lint(Input { tree: &parsed.tree, source: id, target: context.target }, &config);
+            if !found.is_empty() {
+                exit = worse(exit, Exit::No);
+            }
+            findings.extend(found);
+        }
+        show(context, format, &sources, &errors, &findings, fixed);
+        Ok(exit)
+    }
+}
+
+/// A file that cannot be read outweighs one that is bad, which outweighs findings.
+fn worse(a: Exit, b: Exit) -> Exit {
+    let weight = |exit| match exit {
+        Exit::Fine => 0,
+        Exit::No => 1,
+        Exit::BadInput => 2,
+        _ => 3,
+    };
+    if weight(b) > weight(a) { b } else { a }
+}
+
+fn show(
+    context: &mut Context,
+    format: Format,
+    sources: &SourceMap,
+    errors: &[Diagnostic],
+    findings: &[Finding],
+    fixed: usize,
+) {
+    match format {
+        Format::Text => {
+            context.report(sources, errors);
+            let diagnostics: Vec<Diagnostic> = findings.iter().map(|finding| finding.diagnostic.clone()).collect();
+            context.report(sources, &diagnostics);
+            let fixable = findings.iter().filter(|finding| finding.fix.is_some()).count();
+            let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+            if fixed > 0 {
+                context.tell(format!("{} fixed", counted(fixed, "finding")));
+            }
+            if !findings.is_empty() {
+                let hint = if fixable > 0 { format!(", {fixable} with a fix") } else { String::new() };
+                context.tell(format!("{}{hint}; `sbpl rule CODE` explains", counted(findings.len(), "finding")));
+            }
+        }
+        Format::Json => {
+            let rows: Vec<Value> = findings.iter().map(|finding| row(sources, finding)).collect();
+            let errors: Vec<Value> = errors.iter().map(|error| render::json(sources, error)).collect();
+            context.print_json(&json!({ "errors": errors, "findings": rows, "fixed": fixed }));
+        }
+        Format::Sarif => context.print_json(&report::sarif(sources, errors, findings)),
+        Format::Github => {
+            for diagnostic in errors.iter().chain(findings.iter().map(|finding| &finding.diagnostic)) {
+                context.print(report::github(sources, diagnostic) + "\n");
+            }
+        }
+    }
+}
+
+fn row(sources: &SourceMap, finding: &Finding) -> Value {
+    let mut row = render::json(sources, &finding.diagnostic);
+    row["name"] = json!(finding.rule.name);
+    row["category"] = json!(finding.rule.category);
+    row["fix"] = match &finding.fix {
+        None => Value::Null,
+        Some(fix) => {
+            let edits = fix.edits.iter().map(|edit| {
+                json!({
+                    "start": edit.span.start,
+                    "end": edit.span.end,
+                    "text": String::from_utf8_lossy(&edit.text),
+                })
+            });
+            json!({ "applicability": fix.applicability, "edits": edits.collect::<Vec<_>>() })
+        }
+    };
+    row
+}
+
+/// Configurations by the folder that they are for.
+struct Configs<'a> {
+    args: &'a Args,
+    known: HashMap<PathBuf, Config>,
+}
+
+impl Configs<'_> {
+    fn of(&mut self, context: &Context, path: &Path) -> Result<Config, Box<Failure>> {
+        let folder = folder(path);
+        if let Some(config) = self.known.get(&folder) {
+            return Ok(config.clone());
+        }
+        let file = self.args.config.clone().or_else(|| {
+            folder.ancestors().map(|folder| folder.join(CONFIG_NAME)).find(|candidate| candidate.is_file())
+        });
+        let mut config = Config::default();
+        if let Some(file) = &file {
+            let text = files::read(context, file)?;
+            config = Config::from_json(text.text())
+                .map_err(|error| Failure::new(Exit::Usage, CODE_CONFIG, format!("{}: {error}", file.display())))?;
+        }
+        let added = config.select(self.args.select.clone()).and_then(|()| config.ignore(self.args.ignore.clone()));
+        added.map_err(|error| Failure::new(Exit::Usage, CODE_CONFIG, error.to_string()))?;
+        self.known.insert(folder, config.clone());
+        Ok(config)
+    }
+}
+
+/// The folder of a profile; of standard input, the current one.
+fn folder(path: &Path) -> PathBuf {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    parent.canonicalize().unwrap_or_else(|_| parent.to_path_buf())
+}

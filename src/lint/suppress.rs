@@ -1,0 +1,112 @@
+//! Comments that allow findings: `;; sbpl-lint: allow SBPL001 -- reason`.
+//!
+//! A comment behind code covers findings that start on its line; one on a line of its own covers the datum that follows;
+//! `allow-file` covers the file. The reason is required: a comment without one suppresses nothing.
+
+use super::config::Config;
+use super::context::Context;
+use super::finding::{Finding, Findings};
+use super::rules::suppression::{BAD, UNUSED};
+use crate::diag::Span;
+use crate::syntax::{Token, TokenKind};
+
+/// One code in one comment.
+struct Suppression<'a> {
+    comment: Span,
+    code: &'a str,
+    covers: Span,
+    used: bool,
+}
+
+const MARK: &str = "sbpl-lint:";
+
+/// Takes out what comments allow and adds findings about the comments themselves.
+pub(super) fn apply(context: &Context<'_>, config: &Config, findings: &mut Vec<Finding>) {
+    if memchr::memmem::find(context.tree.text(), MARK.as_bytes()).is_none() {
+        return;
+    }
+    let mut bad = Findings::new(&BAD, context);
+    let mut suppressions = read(context, &mut bad);
+    findings.retain(|finding| {
+        let covering = suppressions.iter_mut().filter(|suppression| {
+            (suppression.code == finding.rule.code.0 || suppression.code == finding.rule.name)
+                && suppression.covers.start <= finding.span().start
+                && finding.span().start <= suppression.covers.end
+        });
+        covering.map(|suppression| suppression.used = true).count() == 0
+    });
+    let mut unused = Findings::new(&UNUSED, context);
+    for suppression in suppressions.iter().filter(|suppression| !suppression.used) {
+        // A rule that is switched off finds nothing; that does not make the comment wrong.
+        if super::rule(suppression.code).is_some_and(|rule| config.enabled(rule)) {
+            let message = format!("nothing here for {} to allow", suppression.code);
+            unused.at_span(suppression.comment, message).help("Remove the comment, or the code from it.");
+        }
+    }
+    for (rule, found) in [(&BAD, bad), (&UNUSED, unused)] {
+        if config.enabled(rule) {
+            findings.append(&mut found.into_vec());
+        }
+    }
+}
+
+fn read<'a>(context: &Context<'a>, bad: &mut Findings<'_>) -> Vec<Suppression<'a>> {
+    let tree = context.tree;
+    let tokens = tree.tokens();
+    let mut out = Vec::new();
+    for (index, token) in tokens.iter().enumerate().filter(|(_, token)| token.kind == TokenKind::Comment) {
+        let Ok(text) = std::str::from_utf8(tree.slice(token.span)) else { continue };
+        let Some(rest) = text.trim_start_matches(';').trim_start().strip_prefix(MARK) else { continue };
+        let (command, reason) = rest.split_once("--").unwrap_or((rest, ""));
+        let mut words = command.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty());
+        let covers = match words.next() {
+            Some("allow") => covered(tree.text(), tokens, index),
+            Some("allow-file") => Span::new(0, u32::MAX),
+            _ => {
+                bad.at_span(token.span, "unknown word after `sbpl-lint:`")
+                    .help("Write `allow CODE -- reason` or `allow-file CODE -- reason`.");
+                continue;
+            }
+        };
+        let codes: Vec<&str> = words.collect();
+        if reason.trim().is_empty() || codes.is_empty() {
+            let missing = if codes.is_empty() { "code" } else { "reason" };
+            bad.at_span(token.span, format!("this comment allows nothing: it gives no {missing}"))
+                .help("Write `;; sbpl-lint: allow SBPL001 -- reason`.");
+            continue;
+        }
+        for code in codes {
+            if super::rule(code).is_none() {
+                bad.at_span(token.span, format!("there is no rule {code}"));
+                continue;
+            }
+            out.push(Suppression { comment: token.span, code, covers, used: false });
+        }
+    }
+    out
+}
+
+/// What the comment at `index` covers: its own line, or the datum after it when it is alone on its line.
+fn covered(text: &[u8], tokens: &[Token], index: usize) -> Span {
+    let comment = tokens[index].span;
+    let line_start = memchr::memrchr(b'\n', &text[..comment.start as usize]).map_or(0, |at| at + 1);
+    let alone = text[line_start..comment.start as usize].iter().all(u8::is_ascii_whitespace);
+    if !alone {
+        return Span::new(line_start as u32, comment.end);
+    }
+    let mut depth = 0u32;
+    let mut span: Option<Span> = None;
+    for token in tokens[index + 1..].iter().filter(|token| !token.kind.is_trivia()) {
+        span = Some(span.map_or(token.span, |span| span.cover(token.span)));
+        match token.kind {
+            TokenKind::LParen | TokenKind::VectorOpen => depth += 1,
+            TokenKind::RParen => depth = depth.saturating_sub(1),
+            TokenKind::Quote(_) => continue,
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    span.unwrap_or(comment)
+}
