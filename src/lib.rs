@@ -18,6 +18,8 @@ pub mod diff;
 pub mod lint;
 pub mod pattern;
 pub mod policy;
+pub mod profile;
+pub mod scheme;
 pub mod shim;
 pub mod syntax;
 pub mod vocab;

@@ -1,0 +1,18 @@
+;; with-filter and with-modifier: while the body runs, allow and deny are other procedures. The extra argument is evaluated
+;; again for every rule.
+(define %%saved '())
+(define (%%enter extra)
+  (let ((wrap (lambda (action)
+                (lambda arguments (apply action (%%extend-rule arguments (extra)))))))
+    (set! %%saved (cons (cons allow deny) %%saved))
+    (set! allow (wrap allow))
+    (set! deny (wrap deny))))
+(define (%%leave)
+  (set! allow (caar %%saved))
+  (set! deny (cdar %%saved))
+  (set! %%saved (cdr %%saved))
+  #t)
+(macro (with-filter form)
+  `(begin (%%enter (lambda () ,(cadr form))) (let () ,@(cddr form)) (%%leave)))
+(macro (with-modifier form)
+  `(begin (%%enter (lambda () ,(cadr form))) (let () ,@(cddr form)) (%%leave)))

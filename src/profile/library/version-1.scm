@@ -1,0 +1,1 @@
+(macro (debug form) #t)

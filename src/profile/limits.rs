@@ -1,0 +1,54 @@
+//! How much a profile may cost.
+
+use crate::policy::MAX_FILTER_DEPTH;
+use crate::scheme::MachineLimits;
+use crate::syntax::SyntaxLimits;
+
+/// Bounds of one evaluation. The defaults are far above what any known profile needs: the largest, `application.sb`, takes
+/// some hundred thousand steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Reading of each text.
+    pub syntax: SyntaxLimits,
+    /// Steps of the machine.
+    pub steps: u64,
+    /// Bytes of all values.
+    pub heap_bytes: usize,
+    /// Calls and forms inside each other.
+    pub depth: usize,
+    /// Files read by `import` and `load`, counted each time.
+    pub imports: usize,
+    /// Imports inside imports.
+    pub import_depth: usize,
+    /// Bytes of all imported files.
+    pub import_bytes: usize,
+    /// Rules of the policy, those of message filters included.
+    pub rules: usize,
+    /// Tests in all filters of the policy.
+    pub filter_tests: usize,
+    /// Filters inside each other; at most [`MAX_FILTER_DEPTH`].
+    pub filter_depth: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            syntax: SyntaxLimits::default(),
+            steps: 10_000_000,
+            heap_bytes: 512 << 20,
+            depth: 1_000_000,
+            imports: 1000,
+            import_depth: 50,
+            import_bytes: 64 << 20,
+            rules: 200_000,
+            filter_tests: 2_000_000,
+            filter_depth: MAX_FILTER_DEPTH,
+        }
+    }
+}
+
+impl Limits {
+    pub(super) fn machine(&self) -> MachineLimits {
+        MachineLimits { steps: self.steps, heap_bytes: self.heap_bytes, depth: self.depth }
+    }
+}

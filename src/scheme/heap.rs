@@ -1,0 +1,534 @@
+//! Where values live: arenas that only grow, with one budget for all of them.
+//!
+//! A profile is run once and is short, so nothing is collected: what a run allocates is bounded by the budget and freed with
+//! the heap at once. That also means that no list, however long or deep, is dropped cell by cell.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+
+use super::value::{Env, Ref, Symbol, Value};
+use crate::diag::{Location, SourceId, Span};
+
+/// Where a pair was read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PairPlace {
+    source: SourceId,
+    element: Span,
+    list: Span,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Pair {
+    car: Value,
+    cdr: Value,
+    /// One past the index in `places`; 0 for pairs made by the program.
+    place: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Binding {
+    symbol: Symbol,
+    value: Value,
+    next: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Frame {
+    parent: Env,
+    first: u32,
+}
+
+/// A procedure or macro of the program.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Closure {
+    /// A list, dotted list or symbol.
+    pub(super) parameters: Value,
+    /// A list of forms.
+    pub(super) body: Value,
+    pub(super) env: Env,
+    /// The name that `define` gave it.
+    pub(super) name: Option<Symbol>,
+}
+
+/// A delayed expression or its value.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Promise {
+    Waiting { expression: Value, env: Env },
+    Kept(Value),
+}
+
+/// An input port over a string.
+#[derive(Debug, Clone)]
+pub(super) struct Port {
+    pub(super) text: Vec<u8>,
+    pub(super) at: usize,
+}
+
+const NONE: u32 = u32::MAX;
+
+/// All values of one run.
+#[derive(Debug)]
+pub struct Heap {
+    names: Vec<Box<[u8]>>,
+    by_name: HashMap<Box<[u8]>, Symbol>,
+    globals: Vec<Option<Value>>,
+    pairs: Vec<Pair>,
+    places: Vec<PairPlace>,
+    strings: Vec<Vec<u8>>,
+    vectors: Vec<Vec<Value>>,
+    closures: Vec<Closure>,
+    promises: Vec<Promise>,
+    ports: Vec<Port>,
+    frames: Vec<Frame>,
+    bindings: Vec<Binding>,
+    used: usize,
+    budget: usize,
+    gensyms: u32,
+    /// Work done so far, in machine steps; walking lists and environments counts too.
+    work: Cell<u64>,
+}
+
+impl Heap {
+    /// An empty heap that may grow to about `budget` bytes.
+    pub fn new(budget: usize) -> Self {
+        Self {
+            names: Vec::new(),
+            by_name: HashMap::new(),
+            globals: Vec::new(),
+            pairs: Vec::new(),
+            places: Vec::new(),
+            strings: Vec::new(),
+            vectors: Vec::new(),
+            closures: Vec::new(),
+            promises: Vec::new(),
+            ports: Vec::new(),
+            // Frame 0 stands for the global environment, whose variables are in `globals`.
+            frames: vec![Frame { parent: Env::GLOBAL, first: NONE }],
+            bindings: Vec::new(),
+            used: 0,
+            budget,
+            gensyms: 0,
+            work: Cell::new(0),
+        }
+    }
+
+    /// True when more was allocated than the budget allows. The machine looks at every step, so a run stops in time.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.used > self.budget
+    }
+
+    /// True when `bytes` more fit; else the heap counts as exhausted from now on.
+    pub(super) fn reserve(&mut self, bytes: usize) -> bool {
+        let fits = self.used.saturating_add(bytes) <= self.budget;
+        if !fits {
+            self.used = usize::MAX;
+        }
+        fits
+    }
+
+    /// Counts `bytes` that the host keeps for the program.
+    pub fn charge(&mut self, bytes: usize) {
+        self.used = self.used.saturating_add(bytes);
+    }
+
+    /// Counts work that took `cells` cells to be looked at.
+    pub(super) fn tick_cells(&self, cells: usize) {
+        self.tick(cells as u64 / 8);
+    }
+
+    /// Counts `steps` machine steps.
+    pub(super) fn tick(&self, steps: u64) {
+        self.work.set(self.work.get().saturating_add(steps));
+    }
+
+    /// Machine steps taken so far.
+    pub fn work(&self) -> u64 {
+        self.work.get()
+    }
+
+    /// The symbol called `name`.
+    pub fn intern(&mut self, name: &[u8]) -> Symbol {
+        if let Some(&symbol) = self.by_name.get(name) {
+            return symbol;
+        }
+        let symbol = Symbol(self.names.len() as u32);
+        self.charge(64 + 2 * name.len());
+        self.names.push(name.into());
+        self.by_name.insert(name.into(), symbol);
+        self.globals.push(None);
+        symbol
+    }
+
+    /// A symbol that no text can hold.
+    pub(super) fn gensym(&mut self) -> Symbol {
+        self.gensyms += 1;
+        self.intern(format!("gensym-{}", self.gensyms).as_bytes())
+    }
+
+    /// The name of `symbol`.
+    pub fn name(&self, symbol: Symbol) -> &[u8] {
+        self.names.get(symbol.0 as usize).map_or(b"", |name| name)
+    }
+
+    /// The name of `symbol` for messages.
+    pub fn name_text(&self, symbol: Symbol) -> String {
+        String::from_utf8_lossy(self.name(symbol)).into_owned()
+    }
+
+    /// Every name that is bound at top level.
+    pub fn global_names(&self) -> impl Iterator<Item = &[u8]> {
+        self.globals.iter().zip(&self.names).filter(|(value, _)| value.is_some()).map(|(_, name)| &**name)
+    }
+
+    /// A new pair.
+    pub fn cons(&mut self, car: Value, cdr: Value) -> Value {
+        self.charge(size_of::<Pair>());
+        self.pairs.push(Pair { car, cdr, place: 0 });
+        Value::Pair(self.pairs.len() as Ref - 1)
+    }
+
+    pub(super) fn cons_at(&mut self, car: Value, cdr: Value, source: SourceId, element: Span, list: Span) -> Value {
+        self.charge(size_of::<Pair>() + size_of::<PairPlace>());
+        self.places.push(PairPlace { source, element, list });
+        self.pairs.push(Pair { car, cdr, place: self.places.len() as u32 });
+        Value::Pair(self.pairs.len() as Ref - 1)
+    }
+
+    fn pair(&self, value: Value) -> Option<&Pair> {
+        match value {
+            Value::Pair(index) => self.pairs.get(index as usize),
+            _ => None,
+        }
+    }
+
+    /// Both halves of a pair.
+    pub fn split(&self, value: Value) -> Option<(Value, Value)> {
+        self.pair(value).map(|pair| (pair.car, pair.cdr))
+    }
+
+    /// The first half of a pair, `()` of anything else.
+    pub fn car(&self, value: Value) -> Value {
+        self.pair(value).map_or(Value::Nil, |pair| pair.car)
+    }
+
+    /// The second half of a pair, `()` of anything else.
+    pub fn cdr(&self, value: Value) -> Value {
+        self.pair(value).map_or(Value::Nil, |pair| pair.cdr)
+    }
+
+    pub(super) fn set_car(&mut self, pair: Value, value: Value) {
+        if let Value::Pair(index) = pair
+            && let Some(pair) = self.pairs.get_mut(index as usize)
+        {
+            pair.car = value;
+        }
+    }
+
+    pub(super) fn set_cdr(&mut self, pair: Value, value: Value) {
+        if let Value::Pair(index) = pair
+            && let Some(pair) = self.pairs.get_mut(index as usize)
+        {
+            pair.cdr = value;
+        }
+    }
+
+    /// Where the list that starts with `pair` was written.
+    pub fn list_location(&self, pair: Value) -> Option<Location> {
+        let place = self.place(pair)?;
+        Some(Location::new(place.source, place.list))
+    }
+
+    /// Where the first element of the list that starts with `pair` was written.
+    pub fn element_location(&self, pair: Value) -> Option<Location> {
+        let place = self.place(pair)?;
+        Some(Location::new(place.source, place.element))
+    }
+
+    fn place(&self, pair: Value) -> Option<&PairPlace> {
+        self.places.get(self.pair(pair)?.place.checked_sub(1)? as usize)
+    }
+
+    /// A new list of `items` with the tail `tail`.
+    pub fn list_with_tail(&mut self, items: &[Value], tail: Value) -> Value {
+        items.iter().rev().fold(tail, |tail, &item| self.cons(item, tail))
+    }
+
+    /// A new list of `items`.
+    pub fn list(&mut self, items: &[Value]) -> Value {
+        self.list_with_tail(items, Value::Nil)
+    }
+
+    /// The elements of a list and whatever stands at its end (`()` for a proper one). A list that runs into itself is cut.
+    pub fn elements(&self, list: Value) -> (Vec<Value>, Value) {
+        let mut items = Vec::new();
+        let mut rest = list;
+        while let Some((car, cdr)) = self.split(rest) {
+            if items.len() > self.pairs.len() {
+                break;
+            }
+            items.push(car);
+            rest = cdr;
+        }
+        self.tick_cells(items.len());
+        (items, rest)
+    }
+
+    /// The elements of a proper list.
+    pub fn proper_list(&self, list: Value) -> Option<Vec<Value>> {
+        let (items, tail) = self.elements(list);
+        (tail == Value::Nil).then_some(items)
+    }
+
+    /// Number of elements; `None` for what is no proper list. Allocates nothing.
+    pub fn length(&self, list: Value) -> Option<usize> {
+        let mut count = 0;
+        let mut rest = list;
+        while let Some((_, cdr)) = self.split(rest) {
+            count += 1;
+            if count > self.pairs.len() {
+                self.tick_cells(count);
+                return None;
+            }
+            rest = cdr;
+        }
+        self.tick_cells(count);
+        (rest == Value::Nil).then_some(count)
+    }
+
+    /// A new string.
+    pub fn string(&mut self, bytes: impl Into<Vec<u8>>) -> Value {
+        let bytes = bytes.into();
+        self.charge(size_of::<Vec<u8>>() + bytes.len());
+        self.strings.push(bytes);
+        Value::String(self.strings.len() as Ref - 1)
+    }
+
+    /// The bytes of a string.
+    pub fn bytes(&self, value: Value) -> Option<&[u8]> {
+        match value {
+            Value::String(index) => self.strings.get(index as usize).map(Vec::as_slice),
+            _ => None,
+        }
+    }
+
+    pub(super) fn bytes_mut(&mut self, value: Value) -> Option<&mut Vec<u8>> {
+        match value {
+            Value::String(index) => self.strings.get_mut(index as usize),
+            _ => None,
+        }
+    }
+
+    pub(super) fn vector(&mut self, items: Vec<Value>) -> Value {
+        self.charge(size_of::<Vec<Value>>() + items.len() * size_of::<Value>());
+        self.vectors.push(items);
+        Value::Vector(self.vectors.len() as Ref - 1)
+    }
+
+    /// The elements of a vector.
+    pub fn vector_items(&self, value: Value) -> Option<&[Value]> {
+        match value {
+            Value::Vector(index) => self.vectors.get(index as usize).map(Vec::as_slice),
+            _ => None,
+        }
+    }
+
+    pub(super) fn vector_items_mut(&mut self, value: Value) -> Option<&mut Vec<Value>> {
+        match value {
+            Value::Vector(index) => self.vectors.get_mut(index as usize),
+            _ => None,
+        }
+    }
+
+    pub(super) fn closure(&mut self, closure: Closure) -> Ref {
+        self.charge(size_of::<Closure>());
+        self.closures.push(closure);
+        self.closures.len() as Ref - 1
+    }
+
+    pub(super) fn get_closure(&self, index: Ref) -> Option<Closure> {
+        self.closures.get(index as usize).copied()
+    }
+
+    /// Gives a closure the name under which it is defined, if it has none yet.
+    pub(super) fn name_closure(&mut self, value: Value, name: Symbol) {
+        if let Value::Closure(index) | Value::Macro(index) = value
+            && let Some(closure) = self.closures.get_mut(index as usize)
+            && closure.name.is_none()
+        {
+            closure.name = Some(name);
+        }
+    }
+
+    /// The name of a procedure of the program.
+    pub fn closure_name(&self, value: Value) -> Option<String> {
+        let (Value::Closure(index) | Value::Macro(index)) = value else { return None };
+        self.get_closure(index)?.name.map(|name| self.name_text(name))
+    }
+
+    pub(super) fn promise(&mut self, promise: Promise) -> Value {
+        self.charge(size_of::<Promise>());
+        self.promises.push(promise);
+        Value::Promise(self.promises.len() as Ref - 1)
+    }
+
+    pub(super) fn get_promise(&self, index: Ref) -> Option<Promise> {
+        self.promises.get(index as usize).copied()
+    }
+
+    pub(super) fn keep_promise(&mut self, index: Ref, value: Value) {
+        if let Some(promise) = self.promises.get_mut(index as usize) {
+            *promise = Promise::Kept(value);
+        }
+    }
+
+    pub(super) fn port(&mut self, text: Vec<u8>) -> Value {
+        self.charge(size_of::<Port>() + text.len());
+        self.ports.push(Port { text, at: 0 });
+        Value::Port(self.ports.len() as Ref - 1)
+    }
+
+    pub(super) fn port_mut(&mut self, value: Value) -> Option<&mut Port> {
+        match value {
+            Value::Port(index) => self.ports.get_mut(index as usize),
+            _ => None,
+        }
+    }
+
+    /// A new environment inside `parent`.
+    pub(super) fn frame(&mut self, parent: Env) -> Env {
+        self.charge(size_of::<Frame>());
+        self.frames.push(Frame { parent, first: NONE });
+        Env(self.frames.len() as u32 - 1)
+    }
+
+    fn find(&self, symbol: Symbol, env: Env) -> Option<u32> {
+        let mut binding = self.frames.get(env.0 as usize)?.first;
+        let mut seen = 0;
+        let mut result = None;
+        while let Some(found) = self.bindings.get(binding as usize) {
+            seen += 1;
+            if found.symbol == symbol {
+                result = Some(binding);
+                break;
+            }
+            binding = found.next;
+        }
+        self.tick_cells(seen);
+        result
+    }
+
+    /// The value of `symbol` as seen from `env`.
+    pub(super) fn lookup(&self, symbol: Symbol, mut env: Env) -> Option<Value> {
+        let mut hops = 0;
+        while env != Env::GLOBAL {
+            if let Some(binding) = self.find(symbol, env) {
+                return self.bindings.get(binding as usize).map(|binding| binding.value);
+            }
+            env = self.frames.get(env.0 as usize)?.parent;
+            hops += 1;
+        }
+        self.tick_cells(hops);
+        self.global(symbol)
+    }
+
+    /// The value of `symbol` at top level.
+    pub fn global(&self, symbol: Symbol) -> Option<Value> {
+        self.globals.get(symbol.0 as usize).copied().flatten()
+    }
+
+    /// Binds `symbol` at top level.
+    pub fn define_global(&mut self, symbol: Symbol, value: Value) {
+        if let Some(slot) = self.globals.get_mut(symbol.0 as usize) {
+            *slot = Some(value);
+        }
+    }
+
+    /// Binds `symbol` in exactly this environment.
+    pub(super) fn define(&mut self, symbol: Symbol, value: Value, env: Env) {
+        if env == Env::GLOBAL {
+            return self.define_global(symbol, value);
+        }
+        if let Some(binding) = self.find(symbol, env).and_then(|at| self.bindings.get_mut(at as usize)) {
+            binding.value = value;
+        } else {
+            self.bind_new(symbol, value, env);
+        }
+    }
+
+    /// Binds `symbol` in an environment that does not have it yet.
+    pub(super) fn bind_new(&mut self, symbol: Symbol, value: Value, env: Env) {
+        self.charge(size_of::<Binding>());
+        let new = self.bindings.len() as u32;
+        if let Some(frame) = self.frames.get_mut(env.0 as usize) {
+            self.bindings.push(Binding { symbol, value, next: frame.first });
+            frame.first = new;
+        }
+    }
+
+    /// Changes the binding of `symbol` seen from `env`; false when there is none.
+    pub(super) fn assign(&mut self, symbol: Symbol, value: Value, mut env: Env) -> bool {
+        while env != Env::GLOBAL {
+            if let Some(binding) = self.find(symbol, env).and_then(|at| self.bindings.get_mut(at as usize)) {
+                binding.value = value;
+                return true;
+            }
+            env = match self.frames.get(env.0 as usize) {
+                Some(frame) => frame.parent,
+                None => Env::GLOBAL,
+            };
+        }
+        let bound = self.global(symbol).is_some();
+        if bound {
+            self.define_global(symbol, value);
+        }
+        bound
+    }
+
+    /// True when a walk that has `seen` so much must be going in circles.
+    pub(super) fn is_cyclic_walk(&self, seen: usize) -> bool {
+        seen > 2 * self.pairs.len() + 2
+    }
+
+    /// `eqv?`: numbers by value, all else by identity.
+    pub fn eqv(&self, a: Value, b: Value) -> bool {
+        match (a, b) {
+            (Value::Int(a), Value::Real(b)) | (Value::Real(b), Value::Int(a)) => a as f64 == b,
+            _ => a == b,
+        }
+    }
+
+    /// `equal?`: strings by bytes, lists and vectors by their elements. Data that run into themselves are not equal.
+    pub fn equal(&self, a: Value, b: Value) -> bool {
+        let mut work = vec![(a, b)];
+        let mut seen = 0;
+        while let Some((a, b)) = work.pop() {
+            seen += 1;
+            if seen % 1024 == 0 {
+                self.tick_cells(1024);
+                if self.is_cyclic_walk(seen / 4) {
+                    return false;
+                }
+            }
+            let same = match (a, b) {
+                (Value::Pair(x), Value::Pair(y)) if x != y => {
+                    work.push((self.cdr(a), self.cdr(b)));
+                    work.push((self.car(a), self.car(b)));
+                    true
+                }
+                (Value::String(_), Value::String(_)) => self.bytes(a) == self.bytes(b),
+                (Value::Vector(x), Value::Vector(y)) if x != y => match (self.vector_items(a), self.vector_items(b)) {
+                    (Some(a), Some(b)) if a.len() == b.len() => {
+                        work.extend(a.iter().copied().zip(b.iter().copied()));
+                        true
+                    }
+                    _ => false,
+                },
+                _ => self.eqv(a, b),
+            };
+            if !same {
+                return false;
+            }
+        }
+        true
+    }
+}
