@@ -59,10 +59,10 @@ pub struct Decoded<'a> {
 /// Reads and resolves a blob.
 ///
 /// # Errors
-/// As [`Blob::parse`] and [`Blob::link`].
+/// As [`Blob::parse`] and [`Blob::program`].
 pub fn decode<'a>(bytes: &'a [u8], options: &super::Options) -> Result<Decoded<'a>, BlobError> {
     let blob = Blob::parse(bytes, options)?;
-    let program = blob.link()?;
+    let program = blob.program()?;
     let records = blob.records();
     let names = Names::of(blob.header().generation);
     Ok(Decoded { blob, program, records, names })

@@ -3,7 +3,7 @@
 use crate::diag::{Code, Diagnostic};
 use crate::pattern::code::CodeError;
 
-use super::Generation;
+use super::{Generation, codes};
 
 /// Why bytes could not be read as a blob.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -141,19 +141,19 @@ fn list(generations: &[Generation]) -> String {
 impl BlobError {
     /// Its stable code.
     pub fn code(&self) -> Code {
-        Code(match self {
-            Self::Exhausted { .. } => "E0401",
-            Self::TooLarge { .. } => "E0402",
-            Self::Text { .. } => "E0403",
-            Self::UnknownGeneration { .. } => "E0404",
-            Self::AmbiguousGeneration { .. } => "E0405",
-            Self::Reference { .. } => "E0406",
-            Self::Record { .. } => "E0407",
-            Self::Node { .. } => "E0408",
-            Self::Cycle { .. } => "E0409",
-            Self::Overlap { .. } => "E0410",
-            Self::Code { .. } => "E0415",
-        })
+        match self {
+            Self::Exhausted { .. } => codes::EXHAUSTED,
+            Self::TooLarge { .. } => codes::TOO_LARGE,
+            Self::Text { .. } => codes::TEXT,
+            Self::UnknownGeneration { .. } => codes::UNKNOWN_GENERATION,
+            Self::AmbiguousGeneration { .. } => codes::AMBIGUOUS_GENERATION,
+            Self::Reference { .. } => codes::REFERENCE,
+            Self::Record { .. } => codes::RECORD,
+            Self::Node { .. } => codes::NODE,
+            Self::Cycle { .. } => codes::CYCLE,
+            Self::Overlap { .. } => codes::OVERLAP,
+            Self::Code { .. } => codes::CODE,
+        }
     }
 }
 
@@ -220,13 +220,13 @@ pub enum EncodeError {
 impl EncodeError {
     /// Its stable code.
     pub fn code(&self) -> Code {
-        Code(match self {
-            Self::Cycle { .. } => "E0411",
-            Self::TooMany { .. } => "E0412",
-            Self::Dangling { .. } => "E0413",
-            Self::Unsupported { .. } => "E0414",
-            Self::Code { .. } => "E0416",
-        })
+        match self {
+            Self::Cycle { .. } => codes::ENCODE_CYCLE,
+            Self::TooMany { .. } => codes::TOO_MANY,
+            Self::Dangling { .. } => codes::DANGLING,
+            Self::Unsupported { .. } => codes::UNSUPPORTED,
+            Self::Code { .. } => codes::NO_CODE,
+        }
     }
 }
 

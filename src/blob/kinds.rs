@@ -69,6 +69,11 @@ pub(crate) fn filter_kind(generation: Generation, filter: u8) -> Option<FilterKi
     })
 }
 
+/// The kinds of all filters, by id.
+pub(crate) fn filter_kinds(generation: Generation) -> [Option<FilterKind>; 128] {
+    std::array::from_fn(|id| u8::try_from(id).ok().and_then(|id| filter_kind(generation, id)))
+}
+
 /// The kind of modifier `id`'s argument in a wide terminal.
 pub(crate) fn modifier_kind(format: &Format, id: u8) -> ModifierKind {
     match id {

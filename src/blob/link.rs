@@ -3,25 +3,51 @@
 use super::encode::{MESSAGE, SEND_SIGNAL};
 use super::error::Site;
 use super::header::ProfileHead;
-use super::kinds::{FilterKind, ModifierKind, filter_kind, modifier_kind};
+use super::kinds::{FilterKind, ModifierKind, filter_kinds, modifier_kind};
 use super::node::{Node, Payload, RawModifier};
 use super::program::{
-    Argument, Bitmask, BitmaskId, Modifier, ModifierArgument, NameTable, Network, NodeId, PatternId, PolicyId, Profile,
-    Program, ProgramNode, RegexId, Roots, StringId, Terminal, TerminalId,
+    Argument, Bitmask, BitmaskId, LinkedProgram, Modifier, ModifierArgument, NameTable, Network, NodeId, PatternId,
+    PolicyId, Profile, Program, ProgramNode, RegexId, Roots, StringId, Terminal, TerminalId,
 };
 use super::{Blob, BlobError, Table};
 use crate::pattern::{self, code::CodeError};
 
-impl Blob<'_> {
-    /// The graph that the blob holds.
+impl<'a> Blob<'a> {
+    /// Follows every reference and types every argument. Patterns and regexes stay code, where it lies.
     ///
     /// Node ids are the blob's node indexes. Memory is a small multiple of the file: records that overlap so much that
     /// their sum exceeds the pool are refused.
     ///
     /// # Errors
     /// [`BlobError`] at the first reference that leads nowhere, malformed record or node, or cycle.
-    pub fn link(&self) -> Result<Program, BlobError> {
-        Linker::new(self).run()
+    pub fn link(&self) -> Result<LinkedProgram<'a>, BlobError> {
+        Ok(Linker::new(self).run()?.0)
+    }
+
+    /// The graph that the blob holds, patterns as trees and regexes as expressions: what [`super::encode`] writes again.
+    ///
+    /// # Errors
+    /// As [`Self::link`], and [`BlobError::Code`].
+    pub fn program(&self) -> Result<Program, BlobError> {
+        let (linked, pattern_sites) = Linker::new(self).run()?;
+        let patterns = linked.patterns.iter().zip(pattern_sites).map(|(content, (index, from))| {
+            pattern::code::decode(content).map_err(|error| code("pattern", index, error, from))
+        });
+        let patterns = patterns.collect::<Result<_, _>>()?;
+        let regexes =
+            (0_u32..).zip(linked.regexes.iter().zip(self.table(Table::Regexes))).map(|(at, (content, index))| {
+                let from = Site::Table(Table::Regexes, at);
+                pattern::regex::code::decode(content).map_err(|error| code("regex", index, error, from))
+            });
+        let regexes = regexes.collect::<Result<_, _>>()?;
+        let mut program = linked.with_code(patterns, regexes);
+        if let Roots::Collection { profiles, .. } = &program.roots {
+            let order = super::number::recover_order(&program, profiles);
+            if let Roots::Collection { numbering, .. } = &mut program.roots {
+                *numbering = order;
+            }
+        }
+        Ok(program)
     }
 }
 
@@ -31,7 +57,11 @@ const SHARED_ARRAYS: usize = 4096;
 
 struct Linker<'b, 'a> {
     blob: &'b Blob<'a>,
-    program: Program,
+    program: LinkedProgram<'a>,
+    /// Pool index and first user of each pattern.
+    pattern_sites: Vec<(u16, Site)>,
+    /// By filter id.
+    kinds: [Option<FilterKind>; 128],
     /// Id by pool index, per list.
     strings: Vec<u32>,
     patterns: Vec<u32>,
@@ -48,6 +78,8 @@ impl<'b, 'a> Linker<'b, 'a> {
         Self {
             blob,
             program: Program::new(blob.header().generation),
+            pattern_sites: Vec::new(),
+            kinds: filter_kinds(blob.header().generation),
             strings: vec![NONE; slots],
             patterns: vec![NONE; slots],
             bitmasks: vec![NONE; slots],
@@ -56,7 +88,7 @@ impl<'b, 'a> Linker<'b, 'a> {
         }
     }
 
-    fn run(mut self) -> Result<Program, BlobError> {
+    fn run(mut self) -> Result<(LinkedProgram<'a>, Vec<(u16, Site)>), BlobError> {
         let header = *self.blob.header();
         self.program.type_bits = header.type_bits & !super::TYPE_COLLECTION;
         self.program.op_count = header.op_count;
@@ -66,8 +98,7 @@ impl<'b, 'a> Linker<'b, 'a> {
         for (at, index) in (0_u32..).zip(self.blob.table(Table::Regexes)) {
             let from = Site::Table(Table::Regexes, at);
             let content = self.counted("regex", index, from)?;
-            let regex = pattern::regex::code::decode(content).map_err(|error| code("regex", index, error, from))?;
-            self.program.regexes.push(regex);
+            self.program.regexes.push(content);
         }
         for (at, root) in (0_u32..).zip(self.blob.table(Table::Policies)) {
             let root = self.node_id(root, Site::Table(Table::Policies, at))?;
@@ -82,21 +113,19 @@ impl<'b, 'a> Linker<'b, 'a> {
             self.program.messages.push(text.to_vec());
         }
         self.program.nodes.reserve(header.node_count.into());
+        // Compiler output without message filters leads to higher indexes only.
+        let mut forward = self.program.policies.is_empty();
         for (index, node) in (0_u16..).zip(self.blob.nodes()) {
+            forward &= node.edges().is_none_or(|edges| edges.iter().all(|&next| next > index));
             let node = self.node(index, node)?;
             self.program.nodes.push(node);
         }
         self.roots()?;
-        if let Some(index) = super::graph::find_cycle(self.blob) {
-            return Err(BlobError::Cycle { index });
+        let cycle = if forward { None } else { super::graph::find_cycle(self.blob) };
+        match cycle {
+            Some(index) => Err(BlobError::Cycle { index }),
+            None => Ok((self.program, self.pattern_sites)),
         }
-        if let Roots::Collection { profiles, .. } = &self.program.roots {
-            let order = super::number::recover_order(&self.program, profiles);
-            if let Roots::Collection { numbering, .. } = &mut self.program.roots {
-                *numbering = order;
-            }
-        }
-        Ok(self.program)
     }
 
     fn node_id(&self, index: u16, from: Site) -> Result<NodeId, BlobError> {
@@ -162,8 +191,8 @@ impl<'b, 'a> Linker<'b, 'a> {
             return Ok(PatternId(id));
         }
         let content = self.counted("pattern", index, from)?;
-        let tree = pattern::code::decode(content).map_err(|error| code("pattern", index, error, from))?;
-        let id = self.program.add_pattern(tree);
+        let id = self.program.add_pattern(content);
+        self.pattern_sites.push((index, from));
         remember(&mut self.patterns, index, id.0);
         Ok(id)
     }
@@ -207,8 +236,8 @@ impl<'b, 'a> Linker<'b, 'a> {
     fn argument(&mut self, node: u16, filter: u8, alternative: bool, value: u16) -> Result<Argument, BlobError> {
         let header = *self.blob.header();
         let from = Site::Node(node.into());
-        let kind =
-            filter_kind(header.generation, filter).ok_or_else(|| problem(node, "the generation has no such filter"))?;
+        let kind = self.kinds.get(usize::from(filter)).copied().flatten();
+        let kind = kind.ok_or_else(|| problem(node, "the generation has no such filter"))?;
         let within =
             |what, limit: u16| if value < limit { Ok(value) } else { Err(reference(what, value, limit, from)) };
         Ok(match (kind, alternative) {

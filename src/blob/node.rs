@@ -84,6 +84,7 @@ impl RawModifier {
 }
 
 impl Node {
+    #[inline]
     pub(crate) fn read(bytes: [u8; 8], form: TerminalForm) -> Self {
         let [tag, b1, b2, b3, b4, b5, b6, b7] = bytes;
         match (tag, form) {

@@ -199,8 +199,11 @@ pub struct Profile {
 ///
 /// Ids index the lists. Equal strings, patterns and regexes may be listed more than once: the writer stores them once.
 /// Nodes that no root reaches are not written.
+///
+/// `P` and `R` are what patterns and regexes are held as: trees and expressions, or the code where it lies
+/// ([`LinkedProgram`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Program {
+pub struct Program<P = PatternTree, R = Regex> {
     /// The format to write.
     pub generation: Generation,
     /// Type bits without [`super::TYPE_COLLECTION`].
@@ -216,9 +219,9 @@ pub struct Program {
     /// Strings of filters and modifiers, without final NUL.
     pub strings: Vec<Vec<u8>>,
     /// Patterns.
-    pub patterns: Vec<PatternTree>,
+    pub patterns: Vec<P>,
     /// Regexes by the number that nodes store.
-    pub regexes: Vec<Regex>,
+    pub regexes: Vec<R>,
     /// Bit sets.
     pub bitmasks: Vec<Bitmask>,
     /// Roots of the message-filter programs.
@@ -235,6 +238,9 @@ pub struct Program {
     pub messages: Vec<Vec<u8>>,
 }
 
+/// A program whose patterns and regexes are the contents of their records: pattern code, and regex code with its head.
+pub type LinkedProgram<'a> = Program<&'a [u8], &'a [u8]>;
+
 fn push<T>(list: &mut Vec<T>, value: T) -> u32 {
     // The lists hold at most what the writer's limits allow; ids beyond are caught there as dangling.
     let id = u32::try_from(list.len()).unwrap_or(u32::MAX);
@@ -242,7 +248,7 @@ fn push<T>(list: &mut Vec<T>, value: T) -> u32 {
     id
 }
 
-impl Program {
+impl<P, R> Program<P, R> {
     /// A program of one profile without roots.
     pub fn new(generation: Generation) -> Self {
         Self {
@@ -282,12 +288,12 @@ impl Program {
     }
 
     /// Adds a pattern.
-    pub fn add_pattern(&mut self, pattern: PatternTree) -> PatternId {
+    pub fn add_pattern(&mut self, pattern: P) -> PatternId {
         PatternId(push(&mut self.patterns, pattern))
     }
 
     /// Adds a regex and gives the number that nodes store.
-    pub fn add_regex(&mut self, regex: Regex) -> RegexId {
+    pub fn add_regex(&mut self, regex: R) -> RegexId {
         RegexId(push(&mut self.regexes, regex))
     }
 
@@ -314,6 +320,30 @@ impl Program {
         self.terminals.get(id.index())
     }
 
+    /// The same program with other patterns and regexes in the same places.
+    pub(crate) fn with_code<P2, R2>(self, patterns: Vec<P2>, regexes: Vec<R2>) -> Program<P2, R2> {
+        Program {
+            patterns,
+            regexes,
+            generation: self.generation,
+            type_bits: self.type_bits,
+            op_count: self.op_count,
+            roots: self.roots,
+            nodes: self.nodes,
+            terminals: self.terminals,
+            strings: self.strings,
+            bitmasks: self.bitmasks,
+            policies: self.policies,
+            variables: self.variables,
+            states: self.states,
+            flags_a: self.flags_a,
+            flags_b: self.flags_b,
+            messages: self.messages,
+        }
+    }
+}
+
+impl Program {
     /// The bytes of the blob; see [`super::encode`].
     ///
     /// # Errors

@@ -33,7 +33,7 @@ fn linking_and_encoding_again_gives_the_same_bytes() {
     let bytes = encode(&small()).unwrap();
     let blob = Blob::parse(&bytes, &Options::default()).unwrap();
     assert_eq!(blob.header().generation, Generation::Macos14);
-    assert_eq!(encode(&blob.link().unwrap()).unwrap(), bytes);
+    assert_eq!(encode(&blob.program().unwrap()).unwrap(), bytes);
 }
 
 /// A terminal takes its number before its message-filter programs (spec/codegen-rules.md section 7.3).
@@ -54,7 +54,7 @@ fn a_terminal_is_numbered_before_its_policies() {
     let blob = Blob::parse(&bytes, &Options::default()).unwrap();
     assert_eq!(blob.op_table(0).nth(88), Some(2));
     assert_eq!(blob.table(Table::Policies).collect::<Vec<_>>(), [0]);
-    assert_eq!(encode(&blob.link().unwrap()).unwrap(), bytes);
+    assert_eq!(encode(&blob.program().unwrap()).unwrap(), bytes);
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_cycle_is_refused_when_writing_and_when_reading() {
 
     let mut bytes = encode(&small()).unwrap();
     bytes[404] = 0;
-    let error = Blob::parse(&bytes, &Options::default()).unwrap().link().unwrap_err();
+    let error = Blob::parse(&bytes, &Options::default()).unwrap().program().unwrap_err();
     assert_eq!(error, BlobError::Cycle { index: 0 });
 }
 

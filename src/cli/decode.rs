@@ -10,8 +10,8 @@ use super::blob_file::{self, BlobFile};
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::files;
-use crate::blob::{Argument, Decoded, Legacy, ProgramNode, RecordKind, Roots, decode, encode, quote};
-use crate::diag::{Code, Diagnostic};
+use crate::blob::{Argument, Decoded, Legacy, ProgramNode, RecordKind, Roots, codes, decode, encode, quote};
+use crate::diag::Diagnostic;
 
 /// Show a compiled profile: header, sections, operations by root, nodes, pool.
 #[derive(Debug, clap::Args)]
@@ -28,8 +28,6 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
 }
-
-const CODE_NO_PROFILE: Code = Code("E0417");
 
 impl Args {
     pub(super) fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
@@ -84,7 +82,7 @@ impl Args {
                     format!("no profile {} among {}", quote(name.as_bytes()), names.len())
                 };
                 let diagnostic =
-                    Diagnostic::error(CODE_NO_PROFILE, message).with_help("`sbpl decode --list` prints the names.");
+                    Diagnostic::error(codes::NO_PROFILE, message).with_help("`sbpl decode --list` prints the names.");
                 Err(blob_file::failure(&self.file.path, diagnostic))
             }
         }
@@ -116,6 +114,9 @@ fn list_text(decoded: &Decoded<'_>) -> Vec<u8> {
     }
     text
 }
+
+/// Longest line of operation names.
+const WIDTH: usize = 110;
 
 /// The view for people. Writing to a String cannot fail, so results of `writeln!` are not looked at.
 struct Text<'d, 'a> {
@@ -204,8 +205,25 @@ impl<'d, 'a> Text<'d, 'a> {
         self.line(format_args!("\noperations by root"));
         for group in self.decoded.operation_groups(profile) {
             let names = group.operations.iter().map(|&id| self.decoded.names.operation(id)).collect::<Vec<_>>();
-            self.line(format_args!("  node {:5}  {}", group.root, names.join(" ")));
+            self.line(format_args!("  node {}", group.root));
+            self.wrapped("      ", &names);
         }
+    }
+
+    /// Words in lines of at most [`WIDTH`] characters.
+    fn wrapped(&mut self, indent: &str, words: &[impl AsRef<str>]) {
+        let mut line = String::new();
+        for word in words.iter().map(AsRef::as_ref) {
+            if !line.is_empty() && indent.len() + line.len() + 1 + word.len() > WIDTH {
+                self.line(format_args!("{indent}{line}"));
+                line.clear();
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        self.line(format_args!("{indent}{line}"));
     }
 
     fn nodes(&mut self, selected: &[bool]) {

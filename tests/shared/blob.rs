@@ -44,7 +44,7 @@ fn read_hex(path: &Path) -> Option<Vec<u8>> {
 
 fn same_again(path: &Path, bytes: &[u8]) -> bool {
     let again = Blob::parse(bytes, &Options::default())
-        .and_then(|blob| blob.link())
+        .and_then(|blob| blob.program())
         .map_err(|error| error.to_string())
         .and_then(|program| encode(&program).map_err(|error| error.to_string()));
     match again {

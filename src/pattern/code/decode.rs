@@ -59,7 +59,8 @@ impl Reader<'_> {
         if depth >= MAX_DEPTH {
             return self.fail(CodeErrorKind::TooDeep);
         }
-        let mut list = Vec::new();
+        // Most lists hold one alternative; hostile code must not cost four.
+        let mut list = Vec::with_capacity(1);
         loop {
             let start = self.at;
             let step = match self.byte()? {
