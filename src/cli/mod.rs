@@ -12,6 +12,8 @@
 mod context;
 mod exit;
 mod files;
+mod imports;
+mod input;
 mod render;
 
 use std::ffi::OsString;
