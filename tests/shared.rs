@@ -16,6 +16,8 @@ use libtest_mimic::{Arguments, Trial};
 mod blob;
 #[path = "shared/counts.rs"]
 mod counts;
+#[path = "shared/golden.rs"]
+mod golden;
 #[path = "shared/lint.rs"]
 mod lint;
 #[path = "shared/pattern.rs"]
@@ -32,6 +34,7 @@ type Topic = (&'static str, fn(PathBuf) -> Vec<Trial>);
 
 const TOPICS: &[Topic] = &[
     ("blob", blob::trials),
+    ("golden", golden::trials),
     ("lint", lint::trials),
     ("pattern", pattern::trials),
     ("syntax", syntax::trials),
