@@ -28,6 +28,8 @@ mod records;
 mod syntax;
 #[path = "shared/unions.rs"]
 mod unions;
+#[path = "shared/witness.rs"]
+mod witness;
 
 /// A topic: its name and the trials that it makes of the data folder.
 type Topic = (&'static str, fn(PathBuf) -> Vec<Trial>);
@@ -39,6 +41,7 @@ const TOPICS: &[Topic] = &[
     ("pattern", pattern::trials),
     ("syntax", syntax::trials),
     ("unions", unions::trials),
+    ("witness", witness::trials),
 ];
 
 fn main() -> ExitCode {
