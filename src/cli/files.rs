@@ -43,6 +43,16 @@ pub(super) fn read(context: &Context, path: &Path) -> Result<Source, Box<Failure
     }
 }
 
+/// Reads a file of at most `limit` bytes that something the user named names in turn.
+pub(super) fn read_limited(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than the limit of {limit} bytes")));
+    }
+    Ok(bytes)
+}
+
 fn open(path: &Path) -> io::Result<File> {
     let file = File::open(path)?;
     // Opening a directory works; reading it gives a less clear error.

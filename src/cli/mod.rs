@@ -12,8 +12,6 @@
 mod context;
 mod exit;
 mod files;
-mod imports;
-mod input;
 mod render;
 
 use std::ffi::OsString;
@@ -41,6 +39,7 @@ enum Verb {
     Decode(decode::Args),
     Dump(dump::Args),
     Validate(validate::Args),
+    Run(run::Args),
     Shim(shim::Args),
     Parse(parse::Args),
     Fmt(fmt::Args),
@@ -60,6 +59,7 @@ mod lint;
 mod man;
 mod parse;
 mod rule;
+mod run;
 mod shim;
 mod validate;
 mod vocab;
@@ -70,6 +70,7 @@ impl Verb {
             Self::Decode(args) => args.run(context),
             Self::Dump(args) => args.run(context),
             Self::Validate(args) => args.run(context),
+            Self::Run(args) => args.run(context),
             Self::Shim(args) => args.run(context),
             Self::Parse(args) => args.run(context),
             Self::Fmt(args) => args.run(context),

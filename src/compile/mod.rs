@@ -12,7 +12,6 @@
 
 mod codes;
 mod error;
-pub mod golden;
 mod graph;
 pub mod libsandbox;
 mod masks;

@@ -1,0 +1,176 @@
+//! `sbpl run`: the probes of a plan, compared with what is expected.
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::ValueEnum;
+
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use super::files;
+use crate::diag::SourceMap;
+use crate::probe::{self, Clock, Files, Identity, PlanSet, ProbeError, ReadFailure, Report, RunOptions};
+use crate::profile::NoImports;
+use crate::sandbox::{Backend, BackendKind};
+
+/// Shim, compile and probe the profiles of a plan, compare with the expected matrix, and write a run bundle.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Plan or template; without one the built-in golden plan.
+    plan: Option<PathBuf>,
+    /// How profiles are put in force.
+    #[arg(long, value_enum, default_value_t = Choice::Auto, value_name = "BACKEND")]
+    backend: Choice,
+    /// Folder that holds LATEST and the bundles.
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    out: PathBuf,
+    /// Run the profiles as they are, without the base shim and the rules for single profiles.
+    #[arg(long)]
+    no_shims: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Choice {
+    /// The best one that is there.
+    Auto,
+    /// The decision engine; nothing is executed.
+    Simulated,
+    /// Real processes on Linux, judged by the decision engine.
+    Supervised,
+    /// Real processes under the sandbox of macOS.
+    Seatbelt,
+}
+
+impl Choice {
+    fn open(self) -> Result<Box<dyn Backend>, Box<Failure>> {
+        let opened = match self {
+            Self::Auto => BackendKind::open_best(),
+            Self::Simulated => BackendKind::Simulated.open(),
+            Self::Supervised => BackendKind::Supervised.open(),
+            Self::Seatbelt => BackendKind::Seatbelt.open(),
+        };
+        opened.map_err(|error| {
+            Failure::from_diagnostics(Exit::Unavailable, vec![error.to_diagnostic()], SourceMap::new())
+        })
+    }
+}
+
+impl Args {
+    pub(super) fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
+        let backend = self.backend.open()?;
+        let disk;
+        let (set, files): (PlanSet, &dyn Files) = match &self.plan {
+            None => (probe::golden::plan_set().map_err(failure)?, &probe::golden::Embedded),
+            Some(path) => {
+                disk = PlanFiles::beside(path, context.limit("input-bytes"));
+                let source = files::read(context, path)?;
+                (PlanSet::load(source.text(), &disk).map_err(failure)?, &disk)
+            }
+        };
+        let identity = Identity { run_id: uuid::Uuid::new_v4().to_string(), pid: std::process::id() };
+        let options = RunOptions {
+            backend: backend.as_ref(),
+            target: context.target,
+            files,
+            loader: &NoImports,
+            out: &self.out,
+            identity: &identity,
+            clock: &SystemClock,
+            shims: !self.no_shims,
+            baseline: true,
+        };
+        let report = probe::run(&set, &options).map_err(failure)?;
+        if context.json {
+            context.print_json(&report.summary);
+        } else {
+            context.print(table(&report));
+        }
+        Ok(if report.is_as_expected() { Exit::Fine } else { Exit::No })
+    }
+}
+
+/// The system's time.
+struct SystemClock;
+
+impl Clock for SystemClock {
+    fn unix_seconds(&self) -> f64 {
+        // A clock before 1970 gives 0.
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+    }
+}
+
+/// The files of a plan: beside it, else relative to where the command runs; the built-in ones behind both.
+pub(super) struct PlanFiles {
+    folder: PathBuf,
+    limit: u64,
+}
+
+impl PlanFiles {
+    pub(super) fn beside(plan: &Path, limit: u64) -> Self {
+        let folder = plan.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Self { folder: folder.to_owned(), limit }
+    }
+}
+
+impl Files for PlanFiles {
+    fn read(&self, path: &str) -> Result<Vec<u8>, ReadFailure> {
+        let places = [self.folder.join(path), PathBuf::from(path)];
+        let mut failure = ReadFailure { missing: true, reason: "No such file or directory".to_owned() };
+        // Documents of the plan are looked for beside it only: another plan's may lie where the command runs.
+        let own = matches!(path, "registry/probes.json" | "registry/profiles.json" | "expected_matrix.json");
+        for place in places.iter().take(if own { 1 } else { 2 }) {
+            match files::read_limited(place, self.limit) {
+                Ok(bytes) => return Ok(bytes),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => failure = ReadFailure { missing: false, reason: files::describe(&error) },
+            }
+        }
+        if own || !failure.missing {
+            return Err(failure);
+        }
+        probe::golden::Embedded.read(path).map_err(|_| failure)
+    }
+}
+
+/// A failure of the probe room as a way out.
+pub(super) fn failure(error: ProbeError) -> Box<Failure> {
+    let exit = match &error {
+        ProbeError::Unreadable { .. } | ProbeError::NoBundle { .. } => Exit::NoInput,
+        ProbeError::NotWritten { .. } | ProbeError::Locked { .. } => Exit::CannotCreate,
+        _ => Exit::BadInput,
+    };
+    Failure::from_diagnostics(exit, error.to_diagnostics(), SourceMap::new())
+}
+
+/// One aligned table, one line that says what it comes to, one that says where the bundle is.
+fn table(report: &Report) -> String {
+    const HEAD: [&str; 6] = ["profile", "probe", "expected", "actual", "match", "stage"];
+    let rows = report.rows.iter().map(|row| {
+        let matches = if row.matches { "yes" } else { "no" };
+        [row.profile.as_str(), row.probe.as_str(), row.expected, row.actual, matches, row.stage.name()]
+    });
+    let lines: Vec<[&str; 6]> = std::iter::once(HEAD).chain(rows).collect();
+    let widths: Vec<usize> = (0..HEAD.len())
+        .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))
+        .collect();
+    let mut text = String::new();
+    for line in &lines {
+        let cells = line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    let mismatches = report.mismatches.mismatches.len();
+    let summary = &report.summary;
+    text.push_str(&format!(
+        "{}: {} probes of {} profiles, {} as expected ({} of them blocked as expected), {} not; backend {}\n",
+        summary.status,
+        summary.scenario_count,
+        summary.profile_count,
+        summary.match_count.unwrap_or(0),
+        summary.expected_block_count.unwrap_or(0),
+        mismatches,
+        summary.backend.as_deref().unwrap_or("unknown"),
+    ));
+    text.push_str(&format!("bundle: {}\n", report.folder.display()));
+    text
+}

@@ -1,0 +1,62 @@
+//! Text to blob to header: what `golden_decodes.json` says about a profile.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::sha256_hex;
+use crate::blob::{self, Blob, Legacy};
+use crate::compile;
+use crate::diag::{Severity, Source, SourceMap};
+use crate::policy::Policy;
+use crate::profile::{EvalFailure, EvalOptions, Loader, evaluate};
+use crate::vocab::Target;
+
+/// An evaluated profile and what the compiler made of it.
+pub(super) struct Built {
+    pub(super) policy: Arc<Policy>,
+    pub(super) sources: SourceMap,
+    /// The blob, or why there is none.
+    pub(super) blob: Result<Compiled, String>,
+}
+
+/// A blob and what its header says.
+pub(super) struct Compiled {
+    pub(super) bytes: Vec<u8>,
+    pub(super) sha256: String,
+    pub(super) header: Value,
+    pub(super) legacy: Value,
+}
+
+/// Evaluates and compiles `text`, shown as `name` in messages.
+///
+/// A profile that evaluates and cannot be compiled natively still has a policy to decide by.
+pub(super) fn build(name: &str, text: &[u8], target: &'static Target, loader: &dyn Loader) -> Result<Built, String> {
+    let options = EvalOptions { target, ..EvalOptions::default() };
+    let evaluation = evaluate(Source::new(name, text), loader, &options).map_err(|failure| first_error(&failure))?;
+    let blob = compile::compile(&evaluation.policy, &compile::Limits::default());
+    let blob = match blob {
+        Ok(compiled) => describe(compiled.bytes),
+        Err(error) => Err(error.to_string()),
+    };
+    Ok(Built { policy: Arc::new(evaluation.policy), sources: evaluation.sources, blob })
+}
+
+fn describe(bytes: Vec<u8>) -> Result<Compiled, String> {
+    let blob = Blob::parse(&bytes, &blob::Options::default()).map_err(|error| error.to_string())?;
+    let header = json!(blob.header());
+    let legacy = json!(Legacy::of(&blob));
+    Ok(Compiled { sha256: sha256_hex(&bytes), header, legacy, bytes })
+}
+
+/// The error that stopped the evaluation, with its place.
+fn first_error(failure: &EvalFailure) -> String {
+    let error = failure.diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error);
+    let Some(error) = error else { return failure.to_string() };
+    let place = error.location.and_then(|location| {
+        let source = failure.sources.get(location.source)?;
+        let at = source.line_column(location.span.start);
+        Some(format!(" at {}, line {}, column {}", source.name(), at.line, at.column))
+    });
+    format!("{}{}", error.message, place.unwrap_or_default())
+}

@@ -1,0 +1,123 @@
+//! What can be wrong with plans, bundles and runs.
+
+use thiserror::Error;
+
+use crate::diag::{Code, Diagnostic};
+
+/// Every code of this room with its meaning in one line.
+pub const CODES: [(Code, &str); 9] = [
+    (SHAPE, "a document of a plan or bundle does not have its shape"),
+    (PLAN_SCHEMA, "the plan's schema_version is not the one that is read here"),
+    (FORBIDDEN_KEY, "the plan holds a key that plans may not have"),
+    (LINT, "the plan names something that is missing or cannot be run"),
+    (UNREADABLE, "a file that a plan or bundle names cannot be read"),
+    (LOCKED, "another run writes to the same output folder"),
+    (NOT_WRITTEN, "a file of the bundle cannot be written"),
+    (REFUSED_BUNDLE, "the bundle is not complete, or not what its index says"),
+    (NO_BUNDLE, "there is no bundle there"),
+];
+
+const SHAPE: Code = Code("E0601");
+const PLAN_SCHEMA: Code = Code("E0602");
+const FORBIDDEN_KEY: Code = Code("E0603");
+const LINT: Code = Code("E0604");
+const UNREADABLE: Code = Code("E0605");
+const LOCKED: Code = Code("E0606");
+const NOT_WRITTEN: Code = Code("E0607");
+const REFUSED_BUNDLE: Code = Code("E0608");
+const NO_BUNDLE: Code = Code("E0609");
+
+/// Errors of plans, bundles and runs.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ProbeError {
+    /// Not JSON, or not the shape of the document.
+    #[error("{document}: {reason}")]
+    Shape {
+        /// Its name.
+        document: String,
+        /// What does not fit, with line and column where that is known.
+        reason: String,
+    },
+    /// Another tag, or none.
+    #[error("plan schema mismatch: {found}")]
+    PlanSchema {
+        /// What stands there.
+        found: String,
+    },
+    /// `schema_versions`.
+    #[error("plan holds the key '{key}', which plans may not have")]
+    ForbiddenKey {
+        /// The key.
+        key: &'static str,
+    },
+    /// Findings of [`super::lint`], at least one.
+    #[error("{}", .0.join("; "))]
+    Lint(Vec<String>),
+    /// A file is missing or cannot be read.
+    #[error("{path}: {reason}")]
+    Unreadable {
+        /// As the plan or bundle names it.
+        path: String,
+        /// The system's words.
+        reason: String,
+    },
+    /// The lock is held.
+    #[error("{path}: another run writes here{}", .pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default())]
+    Locked {
+        /// The lock file.
+        path: String,
+        /// Who holds it, if it says so.
+        pid: Option<u32>,
+    },
+    /// Something could not be written.
+    #[error("{path}: {reason}")]
+    NotWritten {
+        /// What.
+        path: String,
+        /// The system's words.
+        reason: String,
+    },
+    /// A bundle that must not be read as complete.
+    #[error("{path}: {}", .reasons.join("; "))]
+    RefusedBundle {
+        /// Its folder.
+        path: String,
+        /// Everything that is wrong with it.
+        reasons: Vec<String>,
+    },
+    /// No `LATEST`, or it names a folder that is not there.
+    #[error("{path}: no committed bundle")]
+    NoBundle {
+        /// Where it was looked for.
+        path: String,
+    },
+}
+
+impl ProbeError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Shape { .. } => SHAPE,
+            Self::PlanSchema { .. } => PLAN_SCHEMA,
+            Self::ForbiddenKey { .. } => FORBIDDEN_KEY,
+            Self::Lint(_) => LINT,
+            Self::Unreadable { .. } => UNREADABLE,
+            Self::Locked { .. } => LOCKED,
+            Self::NotWritten { .. } => NOT_WRITTEN,
+            Self::RefusedBundle { .. } => REFUSED_BUNDLE,
+            Self::NoBundle { .. } => NO_BUNDLE,
+        }
+    }
+
+    /// One diagnostic, or one for each finding.
+    pub fn to_diagnostics(&self) -> Vec<Diagnostic> {
+        match self {
+            Self::Lint(findings) => findings.iter().map(|text| Diagnostic::error(LINT, text.as_str())).collect(),
+            Self::PlanSchema { .. } => {
+                let help = format!("a plan's schema_version is \"{}\"", super::tag::PLAN);
+                vec![Diagnostic::error(self.code(), self.to_string()).with_help(help)]
+            }
+            other => vec![Diagnostic::error(other.code(), other.to_string())],
+        }
+    }
+}

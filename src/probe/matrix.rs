@@ -1,0 +1,107 @@
+//! `expected_matrix.json` (`spec/probe-runner.md` section 1.5).
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::plan::Plan;
+use super::registry::{Decision, Mode, ProbeDetails, ProbeRegistry, ProfileRegistry};
+use crate::sandbox::Stage;
+
+/// Profile times probe: the expected answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Matrix {
+    /// What it is about.
+    pub world_id: String,
+    /// By profile id.
+    pub profiles: IndexMap<String, MatrixProfile>,
+    /// Keys that we do not know (`plan_id` among them).
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// One profile of a matrix.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MatrixProfile {
+    /// The input file, text or compiled.
+    pub blob: String,
+    /// How it is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// A word for what it belongs to.
+    #[serde(default)]
+    pub family: Option<String>,
+    /// Profiles that should mean the same.
+    #[serde(default)]
+    pub semantic_group: Option<String>,
+    /// Stage at which it is expected to be blocked (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_block: Option<Stage>,
+    /// Probes in order.
+    pub probes: Vec<MatrixProbe>,
+    /// Keys that we do not know (`preflight` among them).
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// One expectation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MatrixProbe {
+    /// Name within the profile.
+    pub name: String,
+    /// The operation.
+    pub operation: String,
+    /// What it is tried on.
+    pub target: String,
+    /// The answer.
+    pub expected: Decision,
+    /// Joins expectation and result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expectation_id: Option<String>,
+    /// The rest.
+    #[serde(flatten)]
+    pub details: ProbeDetails,
+    /// Keys that we do not know.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl MatrixProbe {
+    /// The id that joins expectation and result: its own, else `PROFILE:NAME`.
+    pub fn id(&self, profile_id: &str) -> String {
+        self.expectation_id.clone().unwrap_or_else(|| {
+            let name = if self.name.is_empty() { &self.operation } else { &self.name };
+            format!("{profile_id}:{name}")
+        })
+    }
+}
+
+impl Matrix {
+    /// What the registries say about the profiles of `plan`. Profiles and probes that are not registered are left out:
+    /// [`super::lint`] reports them.
+    pub fn generate(plan: &Plan, profiles: &ProfileRegistry, probes: &ProbeRegistry) -> Self {
+        let rows = plan.profiles.iter().filter_map(|id| {
+            let entry = profiles.profiles.get(id)?;
+            let probes = entry.probe_refs.iter().filter_map(|id| probes.probes.get(id)).map(|probe| MatrixProbe {
+                name: probe.name.clone(),
+                operation: probe.operation.clone(),
+                target: probe.target.clone(),
+                expected: probe.expected,
+                expectation_id: Some(probe.expectation_id.clone().unwrap_or_else(|| probe.probe_id.clone())),
+                details: probe.details.clone(),
+                extra: Map::new(),
+            });
+            let profile = MatrixProfile {
+                blob: entry.profile_path.clone(),
+                mode: Some(entry.mode),
+                family: entry.family.clone(),
+                semantic_group: entry.semantic_group.clone(),
+                expected_block: entry.expected_block,
+                probes: probes.collect(),
+                extra: Map::new(),
+            };
+            Some((id.clone(), profile))
+        });
+        Self { world_id: plan.world_id().to_owned(), profiles: rows.collect(), extra: Map::new() }
+    }
+}

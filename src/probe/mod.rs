@@ -1,0 +1,54 @@
+//! Plans, expectations, runs and what they leave behind.
+//!
+//! ```text
+//! plan + registries --load--> PlanSet --run--> bundle: shimmed profiles, blobs, results, mismatches, index
+//! ```
+//!
+//! A plan names profiles; each profile has probes with an expected answer. A run shims every profile, scans it for what is
+//! known not to apply, compiles it, applies it to a [`Backend`](crate::sandbox::Backend), tries the probes and compares. The
+//! documents are those of `spec/probe-runner.md` section 1; what we add to them has keys of its own.
+//!
+//! Files of plans come through [`Files`], time through [`Clock`], ids from the caller; only [`bundle`] writes, and only below
+//! the folder it is given.
+//!
+//! **Invariants**
+//! - Keys that a document holds and we do not know survive reading and writing.
+//! - Only results of the stage *operation* are evidence about a profile; everything before is *blocked*.
+//! - A bundle is complete when its `artifact_index.json` is there and every digest in it is right. It is written last.
+//! - Lanes stay apart: what the baseline or the oracle said is never read as the scenario's answer.
+//! - Two runs of one plan differ in ids and times only.
+
+pub mod artifact;
+pub mod bundle;
+mod decode;
+mod difference;
+mod error;
+pub mod golden;
+mod lint;
+pub mod matrix;
+mod mismatch;
+mod one;
+pub mod plan;
+pub mod preflight;
+mod python_json;
+pub mod registry;
+mod run;
+mod set;
+pub mod tag;
+
+pub use error::{CODES, ProbeError};
+pub use lint::lint;
+pub use run::{Clock, Identity, Report, Row, RunOptions, run};
+pub use set::{Files, PlanSet, ReadFailure};
+
+/// The world that documents without one are about: macOS 14.4.1 (23E224) on Apple silicon.
+pub const WORLD_ID: &str = "sonoma-14.4.1-23E224-arm64-dyld-2c0602c5";
+
+/// Digest of bytes as bundles write it: 64 lower-case hex digits.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests;

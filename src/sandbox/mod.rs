@@ -1,0 +1,219 @@
+//! Where a profile is put in force and something is tried under it.
+//!
+//! One trait, [`Backend`], with a [`Session`] for each applied profile. The [`Simulated`] backend asks the decision engine and
+//! runs on every system; backends that confine real processes implement the same two traits. The room knows one action at a
+//! time: plans, expectations and bundles are the business of `probe`.
+//!
+//! **Invariants:** a session tells at which [`Stage`] an action ended, and only [`Stage::Operation`] says anything about the
+//! profile. What was not decided is [`Outcome::Undecided`], never a guess. `errno` and exit code are different fields.
+
+mod error;
+mod simulated;
+
+pub use error::{CODES, SandboxError};
+pub use simulated::Simulated;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::diag::Location;
+use crate::policy::Policy;
+
+/// How far something got (`seeds`' stages: compile, apply, exec, operation; preflight is the scan before apply).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// The scan for what is known not to apply.
+    Preflight,
+    /// Text to blob.
+    Compile,
+    /// The profile is put in force.
+    Apply,
+    /// The probe program starts.
+    Exec,
+    /// The probed operation itself.
+    Operation,
+}
+
+impl Stage {
+    /// All of them, in order.
+    pub const ALL: [Self; 5] = [Self::Preflight, Self::Compile, Self::Apply, Self::Exec, Self::Operation];
+
+    /// The word for people and JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Preflight => "preflight",
+            Self::Compile => "compile",
+            Self::Apply => "apply",
+            Self::Exec => "exec",
+            Self::Operation => "operation",
+        }
+    }
+}
+
+/// The kinds of backend that have a name on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackendKind {
+    /// The decision engine answers; nothing is executed.
+    Simulated,
+    /// A real process on Linux whose system calls are judged by the decision engine.
+    Supervised,
+    /// A real process under the real sandbox of macOS.
+    Seatbelt,
+}
+
+impl BackendKind {
+    /// From the one that says most about the real system to the one that says least.
+    pub const BEST_FIRST: [Self; 3] = [Self::Seatbelt, Self::Supervised, Self::Simulated];
+
+    /// The word on the command line and in bundles.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Simulated => "simulated",
+            Self::Supervised => "supervised",
+            Self::Seatbelt => "seatbelt",
+        }
+    }
+
+    /// The backend, when this build and this system have it.
+    ///
+    /// # Errors
+    /// [`SandboxError::Unavailable`] with the reason.
+    pub fn open(self) -> Result<Box<dyn Backend>, SandboxError> {
+        let reason = match self {
+            Self::Simulated => return Ok(Box::new(Simulated::macos_14())),
+            Self::Supervised => "this build does not supervise processes",
+            Self::Seatbelt => "this build does not use the sandbox of macOS",
+        };
+        Err(SandboxError::Unavailable { backend: self.name(), reason })
+    }
+
+    /// The best backend that is there.
+    ///
+    /// # Errors
+    /// That of the last one; [`BackendKind::Simulated`] is everywhere.
+    pub fn open_best() -> Result<Box<dyn Backend>, SandboxError> {
+        let mut last = SandboxError::Unavailable { backend: "auto", reason: "there is none" };
+        for kind in Self::BEST_FIRST {
+            match kind.open() {
+                Ok(backend) => return Ok(backend),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+}
+
+/// A profile in the forms that backends take.
+#[derive(Debug, Clone)]
+pub struct ProfileInput {
+    /// The text, exactly as it would be applied.
+    pub text: Arc<[u8]>,
+    /// The same, evaluated.
+    pub policy: Arc<Policy>,
+}
+
+/// Something to try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Action {
+    /// Name of an operation, as plans have it (`file-read*`, `mach-lookup` …).
+    pub operation: String,
+    /// The path, service, class … that it is tried on.
+    pub target: String,
+    /// Filter whose value `target` is, for operations on something else than a path.
+    pub filter: Option<String>,
+}
+
+/// What a tried operation came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It was permitted.
+    Allow,
+    /// The profile refused it.
+    Deny,
+    /// Nothing is known about the profile's answer.
+    Undecided,
+}
+
+/// Which path was really meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedPath {
+    /// The path behind all links, as `F_GETPATH` spells it.
+    pub path: String,
+    /// The same on the data volume, as `F_GETPATH_NOFIRMLINK` spells it; `None` when that is not known.
+    pub nofirmlink: Option<String>,
+    /// The links on the way, each by its own path.
+    pub links: Vec<String>,
+}
+
+/// Who decided, for explanations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecidedBy {
+    /// The operation that was asked in the end: `file-read-data` for an open, `file-read-metadata` for a link on the way.
+    pub operation: String,
+    /// The value it was asked about.
+    pub argument: String,
+    /// The rule's place in the profile; `None` when no rule of the text decided.
+    pub rule: Option<Location>,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation {
+    /// The answer.
+    pub outcome: Outcome,
+    /// How far it got.
+    pub stage: Stage,
+    /// The error number of the operation, as macOS numbers it; `None` when it succeeded or was never tried.
+    pub errno: Option<i32>,
+    /// How the probe program ended; negative for a signal.
+    pub exit_code: Option<i32>,
+    /// What it printed.
+    pub stdout: String,
+    /// What it complained about.
+    pub stderr: String,
+    /// The path behind the target.
+    pub path: Option<ObservedPath>,
+    /// Who decided, where that is known.
+    pub decided_by: Option<DecidedBy>,
+    /// Why nothing was decided, in words.
+    pub note: Option<String>,
+}
+
+/// An applied profile.
+pub trait Session {
+    /// Tries one action.
+    fn try_action(&mut self, action: &Action) -> Observation;
+
+    /// The same action without any profile: the baseline lane.
+    fn try_unconfined(&mut self, action: &Action) -> Observation;
+}
+
+/// Why a profile could not be put in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplyFailure {
+    /// The call that failed.
+    pub api: &'static str,
+    /// Its error number.
+    pub errno: Option<i32>,
+    /// Its words.
+    pub message: String,
+}
+
+/// A way to put profiles in force.
+pub trait Backend {
+    /// Which one.
+    fn kind(&self) -> BackendKind;
+
+    /// The channel that bundles name: only real ones can be promoted.
+    fn channel(&self) -> &'static str;
+
+    /// Puts `profile` in force.
+    ///
+    /// # Errors
+    /// [`ApplyFailure`]: the system refused. That is a result, not a policy decision.
+    fn apply(&self, profile: &ProfileInput) -> Result<Box<dyn Session>, ApplyFailure>;
+}

@@ -1,0 +1,227 @@
+//! The backend that executes nothing: the decision engine answers for a plain process in a world of paths.
+//!
+//! The process it answers for has no entitlements, no sandbox extensions and no attribute that a filter asks for; files are
+//! regular files that exist and whose UNIX permissions allow everything. What is asked for each kind of probe is in
+//! [`asked_operation`] (`spec/probe-runner.md` sections 2.1 and 8).
+
+use std::sync::Arc;
+
+use super::{
+    Action, ApplyFailure, Backend, BackendKind, DecidedBy, Observation, ObservedPath, Outcome, ProfileInput, Session,
+    Stage,
+};
+use crate::decide::{Answer, Attribute, Decider, Engine, Request, Value, Verdict, World};
+use crate::policy::{Modifier, ModifierValue};
+use crate::vocab::{OpId, Target};
+
+/// EPERM, which macOS gives for a refused operation.
+const EPERM: i32 = 1;
+/// How the reader and writer programs end when they cannot open their target (`spec/probe-runner.md` section 2.3).
+const OPEN_FAILED: i32 = 2;
+
+/// Asks the decision engine.
+#[derive(Debug, Clone)]
+pub struct Simulated {
+    world: Arc<World>,
+}
+
+impl Simulated {
+    /// In the built-in world of macOS 14: `/tmp`, `/var`, `/etc` are links, the data volume has its firmlinks.
+    pub fn macos_14() -> Self {
+        Self::in_world(World::macos_14())
+    }
+
+    /// In another world.
+    pub fn in_world(world: World) -> Self {
+        Self { world: Arc::new(world) }
+    }
+}
+
+impl Backend for Simulated {
+    fn kind(&self) -> BackendKind {
+        BackendKind::Simulated
+    }
+
+    fn channel(&self) -> &'static str {
+        "simulated"
+    }
+
+    fn apply(&self, profile: &ProfileInput) -> Result<Box<dyn Session>, ApplyFailure> {
+        let engine = Engine::new(Arc::clone(&profile.policy));
+        Ok(Box::new(SimulatedSession { engine, world: Arc::clone(&self.world) }))
+    }
+}
+
+struct SimulatedSession {
+    engine: Engine,
+    world: Arc<World>,
+}
+
+/// The operation that the usual call of a probe asks for, where that is not the probed operation itself: opening a file for
+/// reading asks `file-read-data`, for writing `file-write-data`.
+fn asked_operation(probed: &str) -> &str {
+    match probed {
+        "file-read*" => "file-read-data",
+        "file-write*" => "file-write-data",
+        other => other,
+    }
+}
+
+/// The filter that holds what a probe of an operation is tried on, where that is not a path.
+const TARGET_FILTERS: &[(&str, &str)] = &[
+    ("mach-lookup", "global-name"),
+    ("mach-register", "global-name"),
+    ("sysctl-read", "sysctl-name"),
+    ("sysctl-write", "sysctl-name"),
+    ("darwin-notification-post", "notification-name"),
+    ("distributed-notification-post", "notification-name"),
+    ("iokit-open-service", "iokit-registry-entry-class"),
+    ("iokit-open-user-client", "iokit-registry-entry-class"),
+    ("user-preference-read", "preference-domain"),
+    ("user-preference-write", "preference-domain"),
+    ("network-outbound", "remote"),
+    ("network-inbound", "local"),
+    ("network-bind", "local"),
+    ("signal", "target"),
+    ("process-info-pidinfo", "target"),
+];
+
+impl SimulatedSession {
+    fn target(&self) -> &'static Target {
+        self.engine.policy().target()
+    }
+
+    fn ask(&self, action: &Action) -> Observation {
+        let name = asked_operation(&action.operation);
+        let Some(operation) = self.target().operation_named(name) else {
+            return undecided(format!("{} has no operation {name}", self.target().name()));
+        };
+        let mut request = Request::new(operation);
+        request.closed = true;
+        let filter = action.filter.as_deref().or_else(|| {
+            let row = TARGET_FILTERS.iter().find(|(operation, _)| *operation == name)?;
+            Some(row.1)
+        });
+        match filter {
+            Some(filter) => self.ask_about(request, name, filter, &action.target),
+            None if action.target.starts_with('/') => self.ask_path(request, operation, &action.target),
+            None => self.observe(name, &action.target, &self.engine.decide(&request), None),
+        }
+    }
+
+    fn ask_about(&self, mut request: Request, name: &str, filter: &str, value: &str) -> Observation {
+        // What a socket connects to is written HOST:PORT in plans.
+        let text = match filter {
+            "remote" | "local" => format!("{filter}=tcp:{value}"),
+            _ => format!("{filter}={value}"),
+        };
+        if let Err(error) = request.add_argument(self.target(), &text) {
+            return undecided(error.to_string());
+        }
+        self.observe(name, value, &self.engine.decide(&request), None)
+    }
+
+    fn ask_path(&self, request: Request, operation: OpId, path: &str) -> Observation {
+        let target = self.target();
+        let request = match (target.filter_named("vnode-type"), regular_file(target)) {
+            (Some(filter), Some(regular)) => request.with(Attribute::Filter(filter), Value::number(regular)),
+            _ => request,
+        };
+        let verdict = match self.engine.decide_path(&request, path.as_bytes(), &self.world, None) {
+            Ok(verdict) => verdict,
+            Err(error) => return undecided(error.to_string()),
+        };
+        let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let observed = ObservedPath {
+            path: lossy(&verdict.resolved.path),
+            nofirmlink: None,
+            links: verdict.resolved.links().map(lossy).collect(),
+        };
+        let (asked, argument) = match verdict.refused_link() {
+            Some((link, _)) => ("file-read-metadata", lossy(link)),
+            None => (target.operation(operation).name, observed.path.clone()),
+        };
+        self.observe(asked, &argument, verdict.decisive(), Some(observed))
+    }
+
+    fn observe(&self, asked: &str, argument: &str, verdict: &Verdict, path: Option<ObservedPath>) -> Observation {
+        let policy = self.engine.policy();
+        let (outcome, errno, exit_code) = match verdict.answer {
+            Answer::Allow => (Outcome::Allow, None, Some(0)),
+            Answer::Deny => {
+                let (errno, exit_code) = refusal(policy.target(), self.engine.modifiers(verdict.decider));
+                (Outcome::Deny, Some(errno), Some(exit_code))
+            }
+            Answer::Depends => (Outcome::Undecided, None, None),
+        };
+        let rule = match verdict.decider {
+            Decider::Rule(id) => policy.get(id).and_then(|rule| rule.origin.as_ref()).map(|origin| origin.location),
+            Decider::Own(_) => None,
+        };
+        let note = (outcome == Outcome::Undecided).then(|| {
+            let names: Vec<_> = verdict.depends_on.iter().map(|attribute| attribute.name(policy.target())).collect();
+            format!("depends on {}", names.join(", "))
+        });
+        let stderr = if outcome == Outcome::Deny { "open target: Operation not permitted\n" } else { "" };
+        Observation {
+            outcome,
+            stage: Stage::Operation,
+            errno,
+            exit_code,
+            stdout: String::new(),
+            stderr: if path.is_some() { stderr.to_owned() } else { String::new() },
+            path,
+            decided_by: Some(DecidedBy { operation: asked.to_owned(), argument: argument.to_owned(), rule }),
+            note,
+        }
+    }
+}
+
+impl Session for SimulatedSession {
+    fn try_action(&mut self, action: &Action) -> Observation {
+        self.ask(action)
+    }
+
+    fn try_unconfined(&mut self, action: &Action) -> Observation {
+        let mut observation = self.ask(action);
+        observation.outcome = Outcome::Allow;
+        observation.errno = None;
+        observation.exit_code = Some(0);
+        observation.stderr.clear();
+        observation.decided_by = None;
+        observation.note = None;
+        observation
+    }
+}
+
+fn regular_file(target: &Target) -> Option<u16> {
+    let symbols = target.enums().get("vnode-type")?;
+    symbols.iter().find(|entry| entry.symbol == "REGULAR-FILE").map(|entry| entry.value)
+}
+
+/// The error number and the exit status that a refused probe program ends with: the modifiers `errno` and `send-signal` of
+/// the deciding rule change them.
+fn refusal(target: &Target, modifiers: &[Modifier]) -> (i32, i32) {
+    let value = |name: &str| {
+        let id = target.modifier_named(name)?.id;
+        modifiers.iter().find(|modifier| modifier.id == id).and_then(|modifier| match modifier.value {
+            ModifierValue::Integer(number) => Some(i32::from(number)),
+            _ => None,
+        })
+    };
+    (value("errno").unwrap_or(EPERM), value("send-signal").map_or(OPEN_FAILED, |signal| -signal))
+}
+
+fn undecided(note: String) -> Observation {
+    Observation {
+        outcome: Outcome::Undecided,
+        stage: Stage::Operation,
+        errno: None,
+        exit_code: None,
+        stdout: String::new(),
+        stderr: String::new(),
+        path: None,
+        decided_by: None,
+        note: Some(note),
+    }
+}
