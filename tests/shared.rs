@@ -16,6 +16,8 @@ use libtest_mimic::{Arguments, Trial};
 mod blob;
 #[path = "shared/counts.rs"]
 mod counts;
+#[path = "shared/golden.rs"]
+mod golden;
 #[path = "shared/lint.rs"]
 mod lint;
 #[path = "shared/pattern.rs"]
@@ -26,16 +28,20 @@ mod records;
 mod syntax;
 #[path = "shared/unions.rs"]
 mod unions;
+#[path = "shared/witness.rs"]
+mod witness;
 
 /// A topic: its name and the trials that it makes of the data folder.
 type Topic = (&'static str, fn(PathBuf) -> Vec<Trial>);
 
 const TOPICS: &[Topic] = &[
     ("blob", blob::trials),
+    ("golden", golden::trials),
     ("lint", lint::trials),
     ("pattern", pattern::trials),
     ("syntax", syntax::trials),
     ("unions", unions::trials),
+    ("witness", witness::trials),
 ];
 
 fn main() -> ExitCode {

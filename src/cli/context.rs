@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::exit::{Exit, Failure};
 use super::{files, render};
 use crate::diag::{Code, Diagnostic, SourceMap};
+use crate::profile::Limits;
 use crate::syntax::SyntaxLimits;
 use crate::vocab::{self, Target};
 
@@ -28,6 +29,9 @@ pub struct Common {
     /// Parameters from a JSON object of strings; `-D` wins over it.
     #[arg(long, global = true, value_name = "FILE.json")]
     params: Option<PathBuf>,
+    /// Entitlements of an app from a JSON object: binds `*entitlements*`.
+    #[arg(long, global = true, value_name = "FILE.json")]
+    entitlements: Option<PathBuf>,
     /// Directory searched for imports, before the system ones; may be repeated.
     #[arg(short = 'I', long = "import-dir", global = true, value_name = "DIR")]
     import_dirs: Vec<PathBuf>,
@@ -70,6 +74,15 @@ pub(super) const LIMITS: &[(&str, &str, u64)] = &[
     ("tokens", "tokens of one profile", SyntaxLimits::DEFAULT.max_tokens as u64),
     ("nesting", "lists inside each other in one profile", SyntaxLimits::DEFAULT.max_depth as u64),
     ("syntax-errors", "syntax errors shown of one profile", SyntaxLimits::DEFAULT.max_errors as u64),
+    ("steps", "steps of an evaluation", Limits::DEFAULT.steps),
+    ("heap-bytes", "memory of an evaluation", Limits::DEFAULT.heap_bytes as u64),
+    ("call-depth", "calls inside each other", Limits::DEFAULT.depth as u64),
+    ("imports", "files imported", Limits::DEFAULT.imports as u64),
+    ("import-depth", "imports inside each other", Limits::DEFAULT.import_depth as u64),
+    ("import-bytes", "size of all imported files", Limits::DEFAULT.import_bytes as u64),
+    ("rules", "rules of a policy", Limits::DEFAULT.rules as u64),
+    ("filter-tests", "tests in all filters of a policy", Limits::DEFAULT.filter_tests as u64),
+    ("filter-depth", "filters inside each other, at most 256", Limits::DEFAULT.filter_depth as u64),
 ];
 
 /// What a verb works with: resolved common options and the two output streams.
@@ -81,6 +94,8 @@ pub(super) struct Context {
     pub(super) allow_absolute_imports: bool,
     /// Parameters in the order given: `--params` first, then `-D`.
     pub(super) params: IndexMap<String, String>,
+    /// Entitlements, when the profile is that of an app.
+    pub(super) entitlements: Option<serde_json::Map<String, serde_json::Value>>,
     limits: BTreeMap<&'static str, u64>,
     out: AutoStream<io::Stdout>,
     err: AutoStream<io::Stderr>,
@@ -104,6 +119,7 @@ impl Context {
             import_dirs: common.import_dirs,
             allow_absolute_imports: common.allow_absolute_imports,
             params: IndexMap::new(),
+            entitlements: None,
             limits,
             out: AutoStream::new(io::stdout(), choice),
             err: AutoStream::new(io::stderr(), choice),
@@ -111,6 +127,9 @@ impl Context {
         };
         if let Some(path) = &common.params {
             context.params = read_params(&context, path)?;
+        }
+        if let Some(path) = &common.entitlements {
+            context.entitlements = Some(read_entitlements(&context, path)?);
         }
         for definition in &common.define {
             let Some((key, value)) = definition.split_once('=') else {
@@ -229,6 +248,17 @@ fn read_params(context: &Context, path: &std::path::Path) -> Result<IndexMap<Str
     let source = files::read(context, path)?;
     serde_json::from_slice(source.text()).map_err(|error| {
         let message = format!("{}: expected a JSON object whose values are strings: {error}", path.display());
+        Failure::new(Exit::BadInput, CODE_PARAMS, message)
+    })
+}
+
+fn read_entitlements(
+    context: &Context,
+    path: &std::path::Path,
+) -> Result<serde_json::Map<String, serde_json::Value>, Box<Failure>> {
+    let source = files::read(context, path)?;
+    serde_json::from_slice(source.text()).map_err(|error| {
+        let message = format!("{}: expected a JSON object: {error}", path.display());
         Failure::new(Exit::BadInput, CODE_PARAMS, message)
     })
 }

@@ -12,6 +12,7 @@
 
 mod codes;
 mod error;
+pub mod golden;
 mod graph;
 pub mod libsandbox;
 mod masks;

@@ -32,22 +32,25 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            syntax: SyntaxLimits::default(),
-            steps: 10_000_000,
-            heap_bytes: 512 << 20,
-            depth: 1_000_000,
-            imports: 1000,
-            import_depth: 50,
-            import_bytes: 64 << 20,
-            rules: 200_000,
-            filter_tests: 2_000_000,
-            filter_depth: MAX_FILTER_DEPTH,
-        }
+        Self::DEFAULT
     }
 }
 
 impl Limits {
+    /// The defaults.
+    pub const DEFAULT: Self = Self {
+        syntax: SyntaxLimits::DEFAULT,
+        steps: 10_000_000,
+        heap_bytes: 512 << 20,
+        depth: 1_000_000,
+        imports: 1000,
+        import_depth: 50,
+        import_bytes: 64 << 20,
+        rules: 200_000,
+        filter_tests: 2_000_000,
+        filter_depth: MAX_FILTER_DEPTH,
+    };
+
     pub(super) fn machine(&self) -> MachineLimits {
         MachineLimits { steps: self.steps, heap_bytes: self.heap_bytes, depth: self.depth }
     }

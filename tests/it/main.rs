@@ -3,7 +3,9 @@
 // Panics are how tests fail.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
+mod decide;
 mod fmt;
+mod golden;
 mod libsandbox;
 mod lint;
 mod run;

@@ -46,6 +46,8 @@ pub struct LazyDfa {
     words: usize,
     limit: usize,
     ids: HashMap<Box<[StateId]>, DfaState>,
+    /// The states by where their items come from: most classes of bytes lead a state to one of few others.
+    moves: HashMap<Box<[StateId]>, DfaState>,
     items: Vec<Box<[StateId]>>,
     next: Vec<DfaState>,
     accepts: Vec<u64>,
@@ -66,6 +68,7 @@ impl LazyDfa {
             words: (nfa.pattern_count() as usize).div_ceil(64).max(1),
             limit: limit.max(3),
             ids: HashMap::new(),
+            moves: HashMap::new(),
             items: Vec::new(),
             next: Vec::new(),
             accepts: Vec::new(),
@@ -146,12 +149,17 @@ impl LazyDfa {
                 _ => {}
             }
         }
+        if let Some(id) = self.moves.get(from.as_slice()) {
+            self.next[slot] = *id;
+            return Ok(*id);
+        }
         let items = self.closure(&from, false);
         let id = match self.ids.get(&items) {
             Some(id) => *id,
             None if self.items.len() >= self.limit => return Err(TooManyStates),
             None => self.add(items, false),
         };
+        self.moves.insert(from.into_boxed_slice(), id);
         self.next[slot] = id;
         Ok(id)
     }
@@ -178,6 +186,7 @@ impl LazyDfa {
     fn forget(&mut self, keep: DfaState) -> DfaState {
         let kept = std::mem::take(&mut self.items[keep as usize]);
         self.ids.clear();
+        self.moves.clear();
         self.items.clear();
         self.next.clear();
         self.accepts.clear();

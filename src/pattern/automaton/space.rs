@@ -5,7 +5,7 @@
 //! condition and returns the shortest subject that meets it. Nothing is sampled: an answer of "none" is a proof, and a spent
 //! budget is an error.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 
 use super::{ByteClass, DfaState, LazyDfa, Nfa, TooManyStates, Variables};
 use crate::pattern::Pattern;
@@ -157,8 +157,7 @@ impl Space {
     /// to spell the subject, and says whether to go on.
     fn walk(&mut self, mut visit: impl FnMut(&Matching, &dyn Fn() -> Vec<u8>) -> bool) -> Result<(), TooManyStates> {
         let start = self.dfa.start();
-        // How each state was reached first: the state before and the byte.
-        let mut reached: HashMap<DfaState, Option<(DfaState, u8)>> = HashMap::from([(start, None)]);
+        let mut reached = vec![Reached::Start];
         let mut queue = VecDeque::from([start]);
         let mut matching = vec![0u64; self.patterns.div_ceil(64)];
         while let Some(state) = queue.pop_front() {
@@ -179,11 +178,16 @@ impl Space {
             }
             for class in 0..self.dfa.representatives().len() {
                 let next = self.dfa.step(state, class as ByteClass)?;
-                let alive = self.domain.is_none_or(|domain| self.dfa.is_alive(next, domain));
-                if alive && !reached.contains_key(&next) {
+                if reached.len() < self.dfa.len() {
+                    reached.resize(self.dfa.len(), Reached::NotYet);
+                }
+                let Some(entry @ Reached::NotYet) = reached.get_mut(next as usize) else { continue };
+                if self.domain.is_none_or(|domain| self.dfa.is_alive(next, domain)) {
                     let byte = self.dfa.representatives().get(class).copied().unwrap_or_default();
-                    reached.insert(next, Some((state, byte)));
+                    *entry = Reached::From(state, byte);
                     queue.push_back(next);
+                } else {
+                    *entry = Reached::OutOfDomain;
                 }
             }
         }
@@ -191,10 +195,21 @@ impl Space {
     }
 }
 
-fn spell(reached: &HashMap<DfaState, Option<(DfaState, u8)>>, state: DfaState) -> Vec<u8> {
+/// How a walk came to a state first.
+#[derive(Debug, Clone, Copy)]
+enum Reached {
+    NotYet,
+    Start,
+    /// By this byte from that state.
+    From(DfaState, u8),
+    /// No subject of the domain goes this way.
+    OutOfDomain,
+}
+
+fn spell(reached: &[Reached], state: DfaState) -> Vec<u8> {
     let mut out = Vec::new();
     let mut at = state;
-    while let Some(Some((before, byte))) = reached.get(&at) {
+    while let Some(Reached::From(before, byte)) = reached.get(at as usize) {
         out.push(*byte);
         at = *before;
     }

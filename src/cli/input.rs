@@ -1,0 +1,59 @@
+//! From a file that the user names to its evaluated profile, under the common options.
+
+use std::path::Path;
+
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use super::files;
+use super::imports::FileLoader;
+use crate::diag::Source;
+use crate::profile::{self, EvalOptions, Evaluation, Limits};
+
+/// Reads and evaluates the profile at `path` (`-` is standard input) and reports the warnings.
+///
+/// # Errors
+/// Exit 66 when it cannot be read, 65 when it is wrong.
+pub(super) fn profile(context: &mut Context, path: &Path) -> Result<Evaluation, Box<Failure>> {
+    let source = files::read(context, path)?;
+    evaluate(context, source)
+}
+
+/// Evaluates a profile that was read already and reports the warnings.
+///
+/// # Errors
+/// Exit 65 when it is wrong.
+pub(super) fn evaluate(context: &mut Context, source: Source) -> Result<Evaluation, Box<Failure>> {
+    let options = options(context);
+    let loader =
+        FileLoader { directories: context.import_dirs.clone(), allow_absolute: context.allow_absolute_imports };
+    match profile::evaluate(source, &loader, &options) {
+        Ok(evaluation) => {
+            context.report(&evaluation.sources, &evaluation.warnings);
+            Ok(evaluation)
+        }
+        Err(failure) => Err(Failure::from_diagnostics(Exit::BadInput, failure.diagnostics, failure.sources)),
+    }
+}
+
+/// What the common options say about evaluation.
+pub(super) fn options(context: &Context) -> EvalOptions {
+    let size = |name| usize::try_from(context.limit(name)).unwrap_or(usize::MAX);
+    EvalOptions {
+        target: context.target,
+        params: Some(context.params.clone()),
+        entitlements: context.entitlements.clone(),
+        minimum_version: None,
+        limits: Limits {
+            syntax: context.syntax_limits(),
+            steps: context.limit("steps"),
+            heap_bytes: size("heap-bytes"),
+            depth: size("call-depth"),
+            imports: size("imports"),
+            import_depth: size("import-depth"),
+            import_bytes: size("import-bytes"),
+            rules: size("rules"),
+            filter_tests: size("filter-tests"),
+            filter_depth: size("filter-depth").min(crate::policy::MAX_FILTER_DEPTH),
+        },
+    }
+}
