@@ -38,6 +38,7 @@ struct Command {
 /// Every verb; its arguments and its work are in the file of its name.
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Compile(compile::Args),
     Decode(decode::Args),
     Dump(dump::Args),
     Validate(validate::Args),
@@ -53,6 +54,7 @@ enum Verb {
 }
 
 mod blob_file;
+mod compile;
 mod completions;
 mod decode;
 mod dump;
@@ -69,6 +71,7 @@ mod vocab;
 impl Verb {
     fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
         match self {
+            Self::Compile(args) => args.run(context),
             Self::Decode(args) => args.run(context),
             Self::Dump(args) => args.run(context),
             Self::Validate(args) => args.run(context),

@@ -1,0 +1,139 @@
+//! `sbpl compile`: a profile to a blob.
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use super::{files, input, render};
+use crate::blob::{self, Blob};
+use crate::compile::libsandbox::{Input, Library, LibraryError};
+use crate::compile::{self, CompileError, Limits, Unproven};
+use crate::diag::{Code, Diagnostic, SourceMap};
+
+/// Compile a profile. What the recorded 14.4.1 blobs do not settle about it is listed with --json as "unproven".
+///
+/// With --json: {"backend", "target", "size_bytes", "sha256", "header", "warnings": […], "unproven": [{"name", "reference", "text"}]}.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Profile; `-` is standard input.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Where the blob goes; `-` is standard output. Needed unless --json is given, which without it writes nothing.
+    #[arg(short, long, value_name = "OUT")]
+    output: Option<PathBuf>,
+    /// Which compiler.
+    #[arg(long, value_enum, default_value_t = Backend::Native, value_name = "BACKEND")]
+    backend: Backend,
+    /// Another library than the system's, for --backend libsandbox.
+    #[arg(long, value_name = "PATH")]
+    libsandbox: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Backend {
+    /// Our own, for macOS 14.4.
+    Native,
+    /// Apple's, on a Mac, for the system that runs.
+    Libsandbox,
+}
+
+impl Backend {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Libsandbox => "libsandbox",
+        }
+    }
+}
+
+const CODE_NO_OUTPUT: Code = Code("E0707");
+
+/// What a backend gave.
+struct Product {
+    bytes: Vec<u8>,
+    warnings: Vec<Value>,
+    unproven: Vec<Unproven>,
+}
+
+impl Args {
+    pub(super) fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
+        if self.output.is_none() && !context.json {
+            let message = "nowhere to write the compiled profile: give -o OUT, or --json to see what it would be";
+            return Err(Failure::new(Exit::Usage, CODE_NO_OUTPUT, message));
+        }
+        let product = match self.backend {
+            Backend::Native => native(context, &self.file)?,
+            Backend::Libsandbox => by_library(context, &self.file, self.libsandbox.as_deref())?,
+        };
+        if let Some(output) = &self.output {
+            files::write_atomically(context, output, &product.bytes, &[&self.file])?;
+        }
+        // With the blob on standard output there is no room for anything else.
+        if context.json && self.output.as_deref() != Some(Path::new("-")) {
+            let header = Blob::parse(&product.bytes, &blob::Options::default()).ok().map(|blob| json!(blob.header()));
+            let document = json!({
+                "backend": self.backend.name(),
+                "target": context.target.name(),
+                "size_bytes": product.bytes.len(),
+                "sha256": sha256(&product.bytes),
+                "header": header,
+                "warnings": product.warnings,
+                "unproven": product.unproven,
+            });
+            context.print_json(&document);
+        }
+        Ok(Exit::Fine)
+    }
+}
+
+fn native(context: &mut Context, file: &Path) -> Result<Product, Box<Failure>> {
+    let evaluation = input::profile(context, file)?;
+    let compiled = compile::compile(&evaluation.policy, &Limits::default()).map_err(|error| failure(file, &error))?;
+    let warnings = evaluation.warnings.iter().map(|warning| render::json(&evaluation.sources, warning)).collect();
+    Ok(Product { bytes: compiled.bytes, warnings, unproven: compiled.unproven })
+}
+
+/// A failure of the native compiler.
+pub(super) fn failure(file: &Path, error: &CompileError) -> Box<Failure> {
+    let exit = if matches!(error, CompileError::Target { .. }) { Exit::Unavailable } else { Exit::BadInput };
+    about(file, exit, error.into())
+}
+
+/// Compiles with the library; parameters always go in a table, as `sandbox-exec` hands them over.
+fn by_library(context: &Context, file: &Path, library: Option<&Path>) -> Result<Product, Box<Failure>> {
+    let library = Library::open(library).map_err(|error| library_failure(file, &error))?;
+    let params = Some(context.params.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+    let outcome = if file == Path::new("-") {
+        let source = files::read(context, file)?;
+        library.compile(Input::Text(source.text()), params)
+    } else {
+        // What cannot be read is our failure (66), not the library's.
+        files::read(context, file)?;
+        library.compile(Input::File(file), params)
+    };
+    let bytes = outcome.map_err(|error| library_failure(file, &error))?;
+    Ok(Product { bytes, warnings: Vec::new(), unproven: Vec::new() })
+}
+
+/// A failure of the library or to find it.
+pub(super) fn library_failure(file: &Path, error: &LibraryError) -> Box<Failure> {
+    let exit = if error.is_unavailable() { Exit::Unavailable } else { Exit::BadInput };
+    if error.is_unavailable() {
+        return Failure::from_diagnostics(exit, vec![error.into()], SourceMap::new());
+    }
+    about(file, exit, error.into())
+}
+
+fn about(file: &Path, exit: Exit, mut diagnostic: Diagnostic) -> Box<Failure> {
+    diagnostic.message = format!("{}: {}", file.display(), diagnostic.message);
+    Failure::from_diagnostics(exit, vec![diagnostic], SourceMap::new())
+}
+
+/// The digest in hex.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
