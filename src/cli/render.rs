@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use serde_json::{Value, json};
 
@@ -32,6 +32,8 @@ struct Excerpt {
     text: String,
     line: usize,
     range: std::ops::Range<usize>,
+    /// True when the line begins before `text`.
+    cut: bool,
 }
 
 /// The line on which `span` starts, cut to a readable length, and the span's part of it.
@@ -44,13 +46,21 @@ fn excerpt(sources: &SourceMap, location: Location) -> Option<Excerpt> {
     let end = (location.span.end as usize).saturating_sub(line_start).clamp(start, line.len());
     let cut_start = start.saturating_sub(SHOWN_LINE / 2);
     let cut_end = (cut_start + SHOWN_LINE).min(line.len());
-    let readable =
-        |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(|c: char| c.is_control() && c != '\t', "\u{fffd}");
     let head = readable(&line[cut_start..start]);
     let marked = readable(&line[start..end.min(cut_end)]);
     let tail = readable(&line[end.min(cut_end)..cut_end]);
     let range = head.len()..head.len() + marked.len();
-    Some(Excerpt { text: head + &marked + &tail, line: position.line as usize, range })
+    Some(Excerpt { text: head + &marked + &tail, line: position.line as usize, range, cut: cut_start > 0 })
+}
+
+/// As UTF-8, one replacement character for each stray byte (so columns agree with `diag`) and for each control character.
+fn readable(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.extend(chunk.valid().chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }));
+        text.extend(chunk.invalid().iter().map(|_| '\u{fffd}'));
+    }
+    text
 }
 
 fn line_offset(text: &[u8], at: u32) -> usize {
@@ -72,10 +82,10 @@ fn draw(sources: &SourceMap, diagnostic: &Diagnostic) -> String {
         .collect();
     let mut group: Group<'_> = Group::with_title(level.primary_title(&diagnostic.message).id(diagnostic.code.0));
     if let Some((location, shown)) = &main {
-        group = group.element(snippet(sources, *location, shown, AnnotationKind::Primary, ""));
+        group = place(group, sources, *location, shown, AnnotationKind::Primary, "");
     }
     for (location, shown, text) in &labels {
-        group = group.element(snippet(sources, *location, shown, AnnotationKind::Context, text));
+        group = place(group, sources, *location, shown, AnnotationKind::Context, text);
     }
     for note in &diagnostic.notes {
         group = group.element(Level::NOTE.message(note));
@@ -127,17 +137,27 @@ pub(super) fn json(sources: &SourceMap, diagnostic: &Diagnostic) -> Value {
     row
 }
 
-fn snippet<'a>(
+/// Adds the excerpt `shown` of `location` to what is drawn.
+fn place<'a>(
+    group: Group<'a>,
     sources: &'a SourceMap,
     location: Location,
     shown: &'a Excerpt,
     kind: AnnotationKind,
     label: &'a str,
-) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+) -> Group<'a> {
     let annotation = kind.span(shown.range.clone());
     let annotation = if label.is_empty() { annotation } else { annotation.label(label) };
-    let name = sources.get(location.source).map_or("", |source| source.name());
-    Snippet::source(shown.text.as_str()).line_start(shown.line).path(name).annotation(annotation)
+    let snippet = Snippet::source(shown.text.as_str()).line_start(shown.line).annotation(annotation);
+    match sources.position(location) {
+        // The renderer counts columns in what it is given, which is not the whole line here.
+        Some((name, at)) if shown.cut => {
+            let origin = Origin::path(name).line(at.line as usize).char_column(at.column as usize);
+            group.element(origin).element(snippet)
+        }
+        Some((name, _)) => group.element(snippet.path(name)),
+        None => group.element(snippet),
+    }
 }
 
 #[cfg(test)]
