@@ -9,13 +9,24 @@ pub(super) enum Shape {
         indent: usize,
         /// Elements after the name that belong on the first line wherever the author wrote them.
         first_line: usize,
-        /// True when symbols that follow the name on its line stay there: operations, arguments that are variables.
-        symbols_stay: bool,
+        /// What else stays on the first line when the author wrote it there.
+        stay: Stay,
     },
     /// Bindings, clauses, vectors: elements below each other, the first right after the parenthesis.
     Column,
     /// A quoted list: as a column, but elements that the author put on one line stay on it.
     Data,
+}
+
+/// Which elements stay on the first line of a broken call, as long as they follow each other there and fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stay {
+    /// None.
+    None,
+    /// Symbols: operations, arguments that are variables.
+    Symbols,
+    /// Symbols, and modifiers such as `(with no-log)`.
+    SymbolsAndModifiers,
 }
 
 /// Forms whose first elements belong on the line of their name.
@@ -49,12 +60,12 @@ const SPECIAL: &[(&[u8], usize)] = &[
 /// The shape of a list that starts with the symbol `name`; `named` when its second element is a symbol too.
 pub(super) fn call_shape(name: &[u8], named: bool) -> Shape {
     if matches!(name, b"allow" | b"deny") {
-        return Shape::Call { indent: 4, first_line: 0, symbols_stay: true };
+        return Shape::Call { indent: 4, first_line: 0, stay: Stay::SymbolsAndModifiers };
     }
     match SPECIAL.iter().find(|(known, _)| *known == name) {
         // A named `let` has its name before the bindings.
-        Some((b"let", _)) if named => Shape::Call { indent: 2, first_line: 2, symbols_stay: false },
-        Some(&(_, first_line)) => Shape::Call { indent: 2, first_line, symbols_stay: false },
-        None => Shape::Call { indent: 2, first_line: 0, symbols_stay: true },
+        Some((b"let", _)) if named => Shape::Call { indent: 2, first_line: 2, stay: Stay::None },
+        Some(&(_, first_line)) => Shape::Call { indent: 2, first_line, stay: Stay::None },
+        None => Shape::Call { indent: 2, first_line: 0, stay: Stay::Symbols },
     }
 }

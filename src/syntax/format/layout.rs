@@ -1,6 +1,6 @@
 //! Where lines break.
 
-use super::forms::{Shape, call_shape};
+use super::forms::{Shape, Stay, call_shape};
 use super::gap::Gap;
 use super::measure::{Measures, has_break};
 use super::out::Out;
@@ -267,15 +267,19 @@ impl<'a> Layout<'a> {
             Shape::Column => true,
             Shape::Data => frame.break_all || self.gap.breaks(),
             Shape::Call { first_line, .. } if frame.on_first_line && frame.written <= first_line => false,
-            Shape::Call { symbols_stay, .. } => {
-                let stays = symbols_stay
-                    && frame.on_first_line
-                    && !self.gap.breaks()
-                    && self.tree.kind(child) == NodeKind::Atom(AtomKind::Symbol)
-                    && self.out.column() + 1 + self.measures.width(child) <= self.width;
-                !stays
-            }
+            Shape::Call { stay, .. } => !frame.on_first_line || self.gap.breaks() || !self.stays(child, stay),
         }
+    }
+
+    /// True when `child`, which the author wrote on the first line of a broken call, stays there.
+    fn stays(&self, child: NodeId, stay: Stay) -> bool {
+        let is_kind = match self.tree.kind(child) {
+            NodeKind::Atom(AtomKind::Symbol) => stay != Stay::None,
+            NodeKind::List => stay == Stay::SymbolsAndModifiers && self.tree.head(child) == Some(b"with"),
+            _ => false,
+        };
+        let width = self.measures.width(child);
+        is_kind && !self.measures.broken(child) && self.out.column() + 1 + width <= self.width
     }
 
     /// The closing parenthesis; after a comment it stands on a line of its own.

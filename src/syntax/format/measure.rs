@@ -43,6 +43,10 @@ impl Measures {
             // Parentheses and the dot with its blank.
             NodeKind::DottedList => 4,
         };
+        // A line end before the only argument of a call is no choice either.
+        let mut elements = tree.children(node);
+        let named = elements.next().is_some_and(|first| tree.symbol(first).is_some());
+        let one_argument = kind == NodeKind::List && named && elements.nth(1).is_none();
         let mut broken = false;
         let mut end = None;
         for child in tree.children(node) {
@@ -51,7 +55,8 @@ impl Measures {
             broken |= self.broken[child.index()];
             if let Some(end) = end {
                 width = width.saturating_add(1);
-                broken |= has_break(tree, end..tokens.start);
+                let gap = end..tokens.start;
+                broken |= if one_argument { has_comment(tree, gap) } else { has_break(tree, gap) };
             } else {
                 // A line end after the parenthesis or the quote mark is no choice, a comment there is.
                 broken |= has_comment(tree, tree.token_range(node).start..tokens.start);

@@ -44,8 +44,7 @@ fn rules_have_operations_first_and_a_line_for_each_other_argument() {
                 (literal "/a")
                 (subpath "/b")
                 (with no-log))
-            (deny
-                file-write*)
+            (deny file-write*)
         "#]],
     );
 }
@@ -86,16 +85,15 @@ fn quoted_lists_keep_their_lines() {
     check(
         "(define x '(1 2 3\n4 5 (6\n7)))\n(f #(1\n2) `(allow\n,x))",
         expect![[r#"
-        (define x
-          '(1 2 3
-            4 5 (6
-                 7)))
-        (f
-          #(1
-            2)
-          `(allow
-               ,x))
-    "#]],
+            (define x
+              '(1 2 3
+                4 5 (6
+                     7)))
+            (f
+              #(1
+                2)
+              `(allow ,x))
+        "#]],
     );
 }
 
@@ -133,13 +131,12 @@ fn clauses_are_below_each_other() {
     check(
         "(cond ((a) b)\n((c)\n d) (else\n e))",
         expect![[r#"
-        (cond
-          ((a) b)
-          ((c)
-           d)
-          (else
-            e))
-    "#]],
+            (cond
+              ((a) b)
+              ((c)
+               d)
+              (else e))
+        "#]],
     );
 }
 
@@ -169,6 +166,23 @@ fn empty_and_odd_files() {
         (version 1)
     "#]],
     );
+}
+
+/// `docs/format.md` shows what the formatter does.
+#[test]
+fn the_examples_of_the_document_are_true() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/format.md")).unwrap();
+    let blocks = |label: &str| {
+        let fence = format!("```sbpl {label}\n");
+        text.split(fence.as_str()).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let (before, after) = (blocks("before"), blocks("after"));
+    assert_eq!(before.len(), after.len());
+    assert!(before.len() >= 5);
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!(String::from_utf8(formatted(before.as_bytes(), 100).unwrap()).unwrap(), *after);
+        assert_eq!(String::from_utf8(formatted(after.as_bytes(), 100).unwrap()).unwrap(), *after);
+    }
 }
 
 /// What the text says: tokens without white space, comments without blanks at their end.
