@@ -45,6 +45,7 @@ enum Verb {
     Run(run::Args),
     Shim(shim::Args),
     Parse(parse::Args),
+    Expand(expand::Args),
     Fmt(fmt::Args),
     Lint(lint::Args),
     Rule(rule::Args),
@@ -58,6 +59,7 @@ mod compile;
 mod completions;
 mod decode;
 mod dump;
+mod expand;
 mod fmt;
 mod lint;
 mod man;
@@ -78,6 +80,7 @@ impl Verb {
             Self::Run(args) => args.run(context),
             Self::Shim(args) => args.run(context),
             Self::Parse(args) => args.run(context),
+            Self::Expand(args) => args.run(context),
             Self::Fmt(args) => args.run(context),
             Self::Lint(args) => args.run(context),
             Self::Rule(args) => args.run(context),

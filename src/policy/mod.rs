@@ -13,6 +13,7 @@
 //! value: equal inputs give equal policies, whatever the platform.
 
 mod filter;
+pub mod print;
 mod rule;
 
 pub use filter::{Arg, Filter, Host, MAX_FILTER_DEPTH, NetworkAddress, Test, protocol_name, protocol_number};
