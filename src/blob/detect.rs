@@ -3,6 +3,9 @@
 use super::node::Node;
 use super::{Blob, BlobError, Generation};
 
+/// What hexadecimal text is called.
+pub(crate) const HEXADECIMAL: &str = "hexadecimal text";
+
 /// The generation of a blob.
 ///
 /// Byte 4 is the operation count in every generation, and each released generation has its own; a blob of another count is
@@ -51,13 +54,13 @@ fn text(bytes: &[u8]) -> Option<&'static str> {
     let head = bytes.get(..bytes.len().min(256))?;
     let is_text = !head.is_empty()
         && head.iter().all(|&byte| matches!(byte, b'\t' | b'\n' | b'\r' | 0x20..=0x7e) || byte >= 0x80)
-        && std::str::from_utf8(head).is_ok_and(|_| true);
+        && std::str::from_utf8(head).is_ok();
     if !is_text {
         return None;
     }
     let trimmed = head.trim_ascii_start();
     if trimmed.iter().all(|byte| byte.is_ascii_hexdigit() || byte.is_ascii_whitespace()) {
-        Some("hexadecimal text")
+        Some(HEXADECIMAL)
     } else if matches!(trimmed.first(), Some(b'(' | b';' | b'#')) {
         Some("SBPL text")
     } else {

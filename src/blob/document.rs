@@ -12,7 +12,9 @@ use super::error::Site;
 use super::graph;
 use super::names::{Names, action, network, node_line};
 use super::node::Node;
-use super::program::{Argument, Bitmask, Modifier, ModifierArgument, NameTable, Program, ProgramNode, Roots, StringId};
+use super::program::{
+    Argument, Bitmask, Modifier, ModifierArgument, NameTable, Network, Program, ProgramNode, Roots, StringId,
+};
 use super::records::{Record, RecordKind};
 use super::{Blob, BlobError, Header};
 use crate::pattern::{PatternKind, code::PatternTree};
@@ -273,7 +275,7 @@ impl Decoded<'_> {
                 json!(crate::pattern::regex::code::decode(content).ok().map(|regex| text(&regex.to_source())))
             }
             RecordKind::String => json!(text(content.strip_suffix(&[0]).unwrap_or(content))),
-            RecordKind::Network => json!(self.blob.network(record.index)),
+            RecordKind::Network => json!(self.blob.network(record.index).map(network_line)),
             RecordKind::Bitmask => json!(
                 self.blob
                     .bitmask(record.index)
@@ -310,6 +312,29 @@ impl Decoded<'_> {
         node_line(&self.blob, &self.names, node)
     }
 
+    /// What a record holds, in one line; empty for modifier arrays, which the nodes show, and malformed code.
+    pub fn record_line(&self, record: &Record) -> String {
+        let content = self.blob.counted(record.index).unwrap_or_default();
+        match record.kind {
+            RecordKind::String => quote(content.strip_suffix(&[0]).unwrap_or(content)),
+            RecordKind::Pattern => {
+                let filters = crate::pattern::code::decode(content).map(|tree| self.pattern_filters(&tree));
+                let filters = filters.unwrap_or_default();
+                let texts = filters.iter().map(|(form, text)| format!("{form} {}", quote(text.as_bytes())));
+                texts.collect::<Vec<_>>().join(" ")
+            }
+            RecordKind::Regex => {
+                let regex = crate::pattern::regex::code::decode(content);
+                regex.map(|regex| quote(&regex.to_source())).unwrap_or_default()
+            }
+            RecordKind::Network => self.blob.network(record.index).map_or(String::new(), network_line),
+            RecordKind::Bitmask => self.blob.bitmask(record.index).map_or(String::new(), |raw| {
+                number_ranges(Bitmask { bits: raw.bits, bytes: raw.bytes.to_vec() }.numbers())
+            }),
+            RecordKind::ModifierArray => String::new(),
+        }
+    }
+
     /// A pattern as the filters it is the union of: form and text.
     pub fn pattern_filters(&self, tree: &PatternTree) -> Vec<(&'static str, String)> {
         let filters = tree.to_patterns(&self.program.variables.names).unwrap_or_default();
@@ -321,6 +346,10 @@ impl Decoded<'_> {
         };
         filters.iter().map(|filter| (form(filter.kind()), text(filter.text()))).collect()
     }
+}
+
+fn network_line([protocols, host, low, high]: [u8; 4]) -> String {
+    network(&Network { protocols, host, port: u16::from_le_bytes([low, high]) })
 }
 
 /// Text as JSON holds it: UTF-8 as it is, other bytes as `\xNN`.

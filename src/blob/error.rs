@@ -161,6 +161,9 @@ impl From<&BlobError> for Diagnostic {
     fn from(error: &BlobError) -> Self {
         let diagnostic = Self::error(error.code(), error.to_string());
         match error {
+            BlobError::Text { what: super::detect::HEXADECIMAL } => {
+                diagnostic.with_help("Turn it into bytes first, e.g. with `xxd -r -p`.")
+            }
             BlobError::Text { .. } => {
                 diagnostic.with_help("Give the compiled file itself; `sbpl compile` makes one from SBPL text.")
             }

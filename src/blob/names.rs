@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::disasm::quote;
 use super::kinds::{FilterKind, ModifierKind, filter_kind, modifier_kind};
 use super::node::{Node, Payload, RawModifier};
-use super::{Blob, Generation, Network};
+use super::{Blob, Generation, Network, Table};
 use crate::vocab::{self, FilterId, OpId, Target};
 
 /// Flags of a wide terminal (`spec/blob-format.md` section 5.2).
@@ -155,8 +155,8 @@ fn argument_text(blob: &Blob<'_>, names: &Names, filter: u8, alternative: bool, 
             None => format!("address {argument:#x} outside the file"),
         },
         (Some(FilterKind::Integer), true) | (Some(FilterKind::Bitmask), false) => format!("in set {argument:#x}"),
-        (Some(FilterKind::State), false) => format!("state flag {argument}"),
-        (Some(FilterKind::ProfileFlag), false) => format!("profile flag {argument}"),
+        (Some(FilterKind::State), false) => table_text(blob, Table::States, argument),
+        (Some(FilterKind::ProfileFlag), false) => table_text(blob, Table::FlagsB, argument),
         _ => {
             names.symbol(filter, argument).map_or_else(|| argument.to_string(), |symbol| format!("{argument} {symbol}"))
         }
@@ -170,8 +170,16 @@ pub(crate) fn modifier_line(blob: &Blob<'_>, names: &Names, modifier: RawModifie
     match modifier_kind(names.generation.format(), id) {
         ModifierKind::Integer => format!("{name} {argument}"),
         ModifierKind::String => format!("{name} {}", string_text(blob, argument)),
-        ModifierKind::State => format!("{name} {argument}"),
+        ModifierKind::State => format!("{name} {}", table_text(blob, Table::States, argument)),
         ModifierKind::Policy => format!("{name} of {}: program {argument}", names.operation(operation)),
+    }
+}
+
+/// An entry of a table of names: number and name.
+fn table_text(blob: &Blob<'_>, table: Table, number: u16) -> String {
+    match blob.table(table).nth(number.into()) {
+        Some(index) => format!("{number} {}", string_text(blob, index)),
+        None => format!("{number}, not in the table"),
     }
 }
 

@@ -10,7 +10,7 @@ use super::blob_file::{self, BlobFile};
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::files;
-use crate::blob::{Argument, Decoded, Legacy, ProgramNode, RecordKind, Roots, codes, decode, encode, quote};
+use crate::blob::{Argument, Decoded, Legacy, ProgramNode, Roots, codes, decode, encode, quote};
 use crate::diag::Diagnostic;
 
 /// Show a compiled profile: header, sections, operations by root, nodes, pool.
@@ -250,20 +250,10 @@ impl<'d, 'a> Text<'d, 'a> {
         self.line(format_args!("\npool"));
         for record in self.decoded.selected_records(profile, selected) {
             let (index, name) = (record.index, record.kind.name());
-            let content = self.decoded.blob.counted(index).unwrap_or_default();
-            let value = match record.kind {
-                RecordKind::String => format!(" {}", quote(content.strip_suffix(&[0]).unwrap_or(content))),
-                RecordKind::Pattern => match crate::pattern::code::decode(content) {
-                    Ok(tree) => {
-                        let filters = self.decoded.pattern_filters(&tree);
-                        filters.iter().map(|(form, text)| format!(" {form} {}", quote(text.as_bytes()))).collect()
-                    }
-                    Err(_) => String::new(),
-                },
-                _ => String::new(),
-            };
+            let value = self.decoded.record_line(record);
             let length = record.range.len();
-            self.line(format_args!("  {index:#6x}  {:08x}  {length:5}  {name}{value}", record.range.start));
+            let line = format!("  {index:#6x}  {:08x}  {length:5}  {name} {value}", record.range.start);
+            self.line(format_args!("{}", line.trim_end()));
         }
     }
 }

@@ -3,6 +3,7 @@
 // Panics are how tests fail.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
+mod blob;
 mod decide;
 mod fmt;
 mod golden;
