@@ -10,6 +10,7 @@ mod golden;
 mod libsandbox;
 mod lint;
 mod run;
+mod policy_text;
 mod shim;
 mod syntax;
 mod vocab;
