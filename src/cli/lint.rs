@@ -78,7 +78,8 @@ impl Args {
             };
             let config = configs.of(context, path)?;
             let source = if self.fix || self.unsafe_fixes {
-                let outcome = lint::fix_text(source.text(), context.target, &config, self.unsafe_fixes);
+                let outcome =
+                    lint::fix_text(source.text(), context.target, &context.params, &config, self.unsafe_fixes);
                 fixed += outcome.fixed;
                 if outcome.fixed > 0 || path == Path::new("-") {
                     files::write_atomically(context, path, &outcome.text, &[])?;
@@ -93,7 +94,8 @@ impl Args {
             if !parsed.errors.is_empty() {
                 exit = worse(exit, Exit::BadInput);
             }
-            let found = lint::lint(Input { tree: &parsed.tree, source: id, target: context.target }, &config);
+            let input = Input { tree: &parsed.tree, source: id, target: context.target, parameters: &context.params };
+            let found = lint::lint(input, &config);
             if !found.is_empty() {
                 exit = worse(exit, Exit::No);
             }

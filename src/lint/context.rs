@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::Input;
 use super::index::{FilterCall, Index, RuleForm};
 use super::names::{Names, names};
+use super::order::{Condition, Order};
 use super::text::Text;
+use super::{Input, Parameters};
 use crate::diag::{Location, SourceId};
 use crate::syntax::{Atom, NodeId, Tree};
 use crate::vocab::{FilterForm, OpId, Spelling, Target};
@@ -18,14 +19,26 @@ pub(crate) struct Context<'a> {
     pub(super) version: u8,
     pub(super) names: Arc<Names>,
     pub(super) index: Index<'a>,
+    pub(super) order: Order,
+    pub(super) parameters: &'a Parameters,
 }
 
 impl<'a> Context<'a> {
     pub(super) fn new(input: Input<'a>) -> Self {
         let version = declared_version(input.tree).unwrap_or(1);
         let names = names(input.target, version);
-        let index = Index::new(input.tree, &names);
-        Self { tree: input.tree, source: input.source, target: input.target, version, names, index }
+        let index = Index::new(input.tree, &names, input.parameters);
+        let order = Order::new(input.tree, &index, input.target, version);
+        Self {
+            tree: input.tree,
+            source: input.source,
+            target: input.target,
+            version,
+            names,
+            index,
+            order,
+            parameters: input.parameters,
+        }
     }
 
     /// Where `node` is.
@@ -72,6 +85,11 @@ impl<'a> Context<'a> {
     /// The rule that `call` belongs to.
     pub(super) fn rule_of(&self, call: &FilterCall<'_>) -> Option<&RuleForm<'a>> {
         self.index.rules.get(call.rule?)
+    }
+
+    /// Every rule with its number and what is known of its condition.
+    pub(super) fn rules(&self) -> impl Iterator<Item = (usize, &RuleForm<'a>, &Condition)> {
+        self.index.rules.iter().enumerate().map(|(at, rule)| (at, rule, self.order.condition(at)))
     }
 
     /// The operation called `name`, when the target has it.

@@ -107,6 +107,13 @@ impl<'a> Findings<'a> {
         &mut self.found[index]
     }
 
+    /// A finding about what the command line gave.
+    pub(super) fn about_the_command(&mut self, message: impl Into<String>) -> &mut Finding {
+        let finding = self.at_span(Span::default(), message);
+        finding.diagnostic.location = None;
+        finding
+    }
+
     pub(super) fn into_vec(self) -> Vec<Finding> {
         self.found
     }

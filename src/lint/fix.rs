@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::finding::{Applicability, Edit, Finding, Fix};
-use super::{Config, Input, lint};
+use super::{Config, Input, Parameters, lint};
 use crate::diag::SourceId;
 use crate::syntax::{SyntaxLimits, parse};
 use crate::vocab::Target;
@@ -51,12 +51,18 @@ pub fn apply<'f>(text: &[u8], fixes: impl IntoIterator<Item = &'f Fix>) -> (Vec<
 
 /// Applies the fixes of the rules in `config` until none is left or [`MAX_ROUNDS`] is reached. A round whose result has more
 /// syntax errors than the text before it is taken back.
-pub fn fix_text(text: &[u8], target: &'static Target, config: &Config, unsafe_too: bool) -> FixOutcome {
+pub fn fix_text(
+    text: &[u8],
+    target: &'static Target,
+    parameters: &Parameters,
+    config: &Config,
+    unsafe_too: bool,
+) -> FixOutcome {
     let limits = SyntaxLimits::default();
     let mut outcome = FixOutcome { text: text.to_vec(), fixed: 0 };
     let mut parsed = parse(Arc::<[u8]>::from(&outcome.text[..]), &limits);
     for _ in 0..MAX_ROUNDS {
-        let findings = lint(Input { tree: &parsed.tree, source: SourceId(0), target }, config);
+        let findings = lint(Input { tree: &parsed.tree, source: SourceId(0), target, parameters }, config);
         let wanted = |finding: &Finding| {
             let fix = finding.fix.clone()?;
             (unsafe_too || fix.applicability == Applicability::Safe).then_some(fix)

@@ -6,8 +6,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::Parameters;
 use super::names::Names;
-use crate::syntax::{NodeId, NodeKind, QuoteKind, Tree};
+use crate::syntax::{Atom, NodeId, NodeKind, QuoteKind, Tree};
 use crate::vocab::{Action, FilterForm, FilterId, OpId, Spelling};
 
 /// Where a rule stands; what it does depends on that.
@@ -96,6 +97,7 @@ pub(super) struct Index<'a> {
     bound: HashSet<&'a [u8]>,
     assigned: HashSet<&'a [u8]>,
     values: HashMap<&'a [u8], Option<NodeId>>,
+    parameters: Option<&'a Parameters>,
     pub(super) definitions: Vec<Definition<'a>>,
     pub(super) rules: Vec<RuleForm<'a>>,
     pub(super) calls: Vec<FilterCall<'a>>,
@@ -108,8 +110,8 @@ const COMBINATORS: [&[u8]; 6] =
     [b"require-any", b"require-all", b"require-not", b"require-entitlement", b"local", b"remote"];
 
 impl<'a> Index<'a> {
-    pub(super) fn new(tree: &'a Tree, names: &Names) -> Self {
-        let mut index = Self::default();
+    pub(super) fn new(tree: &'a Tree, names: &Names, parameters: &'a Parameters) -> Self {
+        let mut index = Self { parameters: Some(parameters), ..Self::default() };
         index.collect(tree);
         index.definitions = index.find_definitions(tree);
         for definition in &index.definitions {
@@ -139,6 +141,14 @@ impl<'a> Index<'a> {
     /// The value form of a global that is defined once and never assigned.
     pub(super) fn value(&self, name: &[u8]) -> Option<NodeId> {
         self.values.get(name).copied().flatten()
+    }
+
+    /// The value of the parameter that the call `(param …)` asks for, when it is given.
+    pub(super) fn parameter(&self, tree: &Tree, call: NodeId) -> Option<&'a [u8]> {
+        match tree.datum(tree.children(call).nth(1)?)? {
+            Atom::String(name) => self.parameters?.get(std::str::from_utf8(&name).ok()?).map(|value| value.as_bytes()),
+            _ => None,
+        }
     }
 
     fn collect(&mut self, tree: &'a Tree) {

@@ -20,6 +20,7 @@ mod finding;
 mod fix;
 mod index;
 mod names;
+mod order;
 pub mod report;
 mod rule;
 mod rules;
@@ -31,6 +32,8 @@ pub use finding::{Applicability, Edit, Finding, Fix};
 pub use fix::{FixOutcome, MAX_ROUNDS, apply, fix_text};
 pub use rule::{Category, FixKind, Rule};
 pub use rules::RULES;
+
+use indexmap::IndexMap;
 
 use crate::diag::SourceId;
 use crate::syntax::Tree;
@@ -47,7 +50,12 @@ pub struct Input<'a> {
     pub source: SourceId,
     /// The system whose names and defaults are meant.
     pub target: &'static Target,
+    /// The parameters that are given. Their values stand in for `(param …)`; others are taken as unknown.
+    pub parameters: &'a Parameters,
 }
+
+/// Parameters with their values, in the order given.
+pub type Parameters = IndexMap<String, String>;
 
 /// The rule called `name`: a code as `SBPL001` or a name as `dead-path`.
 pub fn rule(name: &str) -> Option<&'static Rule> {

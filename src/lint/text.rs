@@ -11,7 +11,7 @@ const MAX_LOOKUPS: usize = 8;
 /// A part of a string argument.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Piece<'a> {
-    /// Known bytes, from the string literal `node`.
+    /// Known bytes, from the string literal `node` or the given parameter that `node` asks for.
     Bytes { node: NodeId, bytes: Cow<'a, [u8]> },
     /// The value of `(param …)`.
     Param { node: NodeId },
@@ -54,7 +54,13 @@ impl<'a> Text<'a> {
                         todo.extend(tree.children(node).skip(1));
                         todo[from..].reverse();
                     }
-                    Some(b"param" | b"getenv") => text.pieces.push(Piece::Param { node }),
+                    Some(b"param" | b"getenv") => match index.parameter(tree, node) {
+                        Some(value) => {
+                            text.indirect = true;
+                            text.pieces.push(Piece::Bytes { node, bytes: Cow::Borrowed(value) });
+                        }
+                        None => text.pieces.push(Piece::Param { node }),
+                    },
                     Some(b"regex-quote") => text.pieces.push(Piece::Quoted),
                     _ => text.pieces.push(Piece::Unknown { node }),
                 }

@@ -1,14 +1,14 @@
 //! Every rule of the linter on files of its own: `tests/lint/CODE-name/bad.sb` gives the findings in `bad.sb.findings` and,
 //! when all fixes are applied, the text `bad.sb.fixed`; `good.sb` gives none. `BLESS=1` rewrites the expectations.
 //!
-//! A first line `;; target: NAME` chooses the system. Only the rule itself is switched on; for the rules about comments all are.
+//! A first line `;; target: NAME` chooses the system, lines `;; -D NAME=VALUE` give parameters. Only the rule itself is switched on; for the rules about comments all are.
 
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use sbpl::diag::{Source, SourceId};
-use sbpl::lint::{Config, Finding, FixKind, Input, RULES, Rule, apply, fix_text, lint};
+use sbpl::lint::{Config, Finding, FixKind, Input, Parameters, RULES, Rule, apply, fix_text, lint};
 use sbpl::syntax::{SyntaxLimits, parse};
 use sbpl::vocab::{self, Target};
 
@@ -23,7 +23,8 @@ fn only(rule: &Rule) -> Config {
 
 fn findings(text: &[u8], target: &'static Target, config: &Config) -> Vec<Finding> {
     let parsed = parse(text, &SyntaxLimits::default());
-    lint(Input { tree: &parsed.tree, source: SourceId(0), target }, config)
+    let parameters = parameters_of(text);
+    lint(Input { tree: &parsed.tree, source: SourceId(0), target, parameters: &parameters }, config)
 }
 
 fn target_of(text: &[u8]) -> &'static Target {
@@ -32,6 +33,13 @@ fn target_of(text: &[u8]) -> &'static Target {
         Some(name) => vocab::target(name.trim()).unwrap(),
         None => vocab::default_target(),
     }
+}
+
+/// The parameters of lines `;; -D NAME=VALUE`.
+fn parameters_of(text: &[u8]) -> Parameters {
+    let text = String::from_utf8_lossy(text);
+    let given = text.lines().filter_map(|line| line.strip_prefix(";; -D ")?.split_once('='));
+    given.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 fn listing(text: &[u8], findings: &[Finding]) -> String {
@@ -85,7 +93,7 @@ fn every_rule_finds_what_its_files_say() {
             problems.push(format!("{}: nothing found in bad.sb", rule.code));
         }
         problems.extend(compare(&folder.join("bad.sb.findings"), listing(&bad, &found).as_bytes()));
-        let outcome = fix_text(&bad, target, &config, true);
+        let outcome = fix_text(&bad, target, &parameters_of(&bad), &config, true);
         let fixed = if outcome.fixed > 0 { outcome.text } else { Vec::new() };
         if (rule.fix == FixKind::No) != fixed.is_empty() {
             problems.push(format!("{}: says fix {:?}", rule.code, rule.fix));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use libtest_mimic::{Failed, Trial};
 
 use sbpl::diag::{Source, SourceId};
-use sbpl::lint::{Config, Input, RULES, lint};
+use sbpl::lint::{Config, Input, Parameters, RULES, lint};
 use sbpl::syntax::{SyntaxLimits, parse};
 use sbpl::vocab;
 
@@ -34,7 +34,8 @@ fn measure(folder: &Path, corpus: &str, target: &str) -> Result<(), Failed> {
         let source =
             Source::new(path.file_name().unwrap_or_default().to_string_lossy().into_owned(), std::fs::read(path)?);
         let parsed = parse(source.shared_text(), &SyntaxLimits::default());
-        let findings = lint(Input { tree: &parsed.tree, source: SourceId(0), target }, &all);
+        let findings =
+            lint(Input { tree: &parsed.tree, source: SourceId(0), target, parameters: &Parameters::new() }, &all);
         let mut seen = std::collections::BTreeSet::new();
         for finding in &findings {
             let entry = counts.entry(finding.rule.code.0).or_default();

@@ -2,7 +2,7 @@ use crate::lint::context::Context;
 use crate::lint::finding::Findings;
 use crate::lint::index::{Place, RuleForm};
 use crate::lint::rule::declare_rule;
-use crate::vocab::{Action, OpId};
+use crate::vocab::{Action, FilterForm, OpId};
 
 declare_rule! {
     /// `(allow default)`: everything that no rule denies is allowed.
@@ -100,6 +100,70 @@ declare_rule! {
     ESCAPING_OPERATION = "SBPL034" "escaping-operation" { Breadth, Note, default: false, fix: No } escaping
 }
 
+declare_rule! {
+    /// `sysctl-read` allowed for every name.
+    ///
+    /// ## Why
+    /// `kern.procargs2` gives the arguments and the environment of other processes of the user, tokens and passwords included.
+    ///
+    /// ## Example
+    /// ```scheme
+    /// (allow sysctl-read)
+    /// ```
+    ///
+    /// ## Use instead
+    /// ```scheme
+    /// (allow sysctl-read (sysctl-name "hw.ncpu") (sysctl-name-prefix "kern.os"))
+    /// ```
+    ///
+    /// ## Sources
+    /// eugene1g/agent-safehouse#150, anthropics/claude-code#30697.
+    BARE_SYSCTL_READ = "SBPL054" "bare-sysctl-read" { Breadth, Note, default: false, fix: No } bare_sysctl_read
+}
+
+declare_rule! {
+    /// A pattern that every value matches: an empty prefix, an empty regex, `.*`.
+    ///
+    /// ## Why
+    /// The filter looks as if it limited the rule and does not. It comes from a parameter or a list that was empty.
+    ///
+    /// ## Example
+    /// ```scheme
+    /// (allow file-read* (regex #".*"))
+    /// ```
+    ///
+    /// ## Use instead
+    /// ```scheme
+    /// (allow file-read*)
+    /// ```
+    ///
+    /// ## Sources
+    /// `spec/sbpl-language.md` §9 (special cases), §13.6.
+    MATCHES_EVERYTHING = "SBPL055" "matches-everything" { Breadth, Warning, default: true, fix: No } matches_everything
+}
+
+declare_rule! {
+    /// Programs that are executed outside of the sandbox, without saying which.
+    ///
+    /// ## Why
+    /// `(with no-sandbox)` drops the sandbox for the executed program. Unless the rule names programs that do not take orders from
+    /// their caller, that is the way out.
+    ///
+    /// ## Example
+    /// ```scheme
+    /// (allow process-exec (with no-sandbox))
+    /// ```
+    ///
+    /// ## Use instead
+    /// ```scheme
+    /// (allow process-exec (literal "/usr/libexec/helper") (with no-sandbox))
+    /// ```
+    ///
+    /// ## Sources
+    /// `spec/sbpl-language.md` §10.
+    EXEC_WITHOUT_SANDBOX = "SBPL056" "exec-without-sandbox" { Breadth, Warning, default: true, fix: No } without_sandbox
+}
+
 /// The unfiltered allow rules that take effect by themselves.
 fn bare_allows<'c, 'a>(context: &'c Context<'a>) -> impl Iterator<Item = &'c RuleForm<'a>> {
     let rules = context.index.rules.iter();
@@ -160,6 +224,51 @@ fn escaping(context: &Context<'_>, found: &mut Findings<'_>) {
         for named in rule.operations.iter().filter(|named| named.id.is_some_and(|id| operations.contains(&id))) {
             let name = String::from_utf8_lossy(named.name);
             found.at(named.node, format!("`{name}` without a filter leads out of the sandbox")).help("Add a filter.");
+        }
+    }
+}
+
+fn bare_sysctl_read(context: &Context<'_>, found: &mut Findings<'_>) {
+    let operations: Vec<OpId> =
+        ["sysctl*", "sysctl-read"].into_iter().filter_map(|name| context.operation(name)).collect();
+    for rule in bare_allows(context) {
+        if let Some(named) = rule.operations.iter().find(|named| named.id.is_some_and(|id| operations.contains(&id))) {
+            found
+                .at(named.node, "every sysctl may be read, other processes' arguments included")
+                .help("Name them with `sysctl-name` and `sysctl-name-prefix`.");
+        }
+    }
+}
+
+fn matches_everything(context: &Context<'_>, found: &mut Findings<'_>) {
+    for call in context.index.calls.iter().filter(|call| !call.negated) {
+        // The text of a filter that is narrowed by others may well be everything.
+        let alone = context.rule_of(call).is_some_and(|rule| rule.filters.contains(&call.node) && !rule.with_filter);
+        for node in context.arguments(call.node).filter(|_| alone) {
+            let text = context.text(node);
+            let Some(bytes) = text.known() else { continue };
+            let all = match call.form {
+                FilterForm::Prefix => bytes.is_empty() || (call.name == b"prefix" && *bytes == *b"/"),
+                FilterForm::Regex => {
+                    matches!(&*bytes, b"" | b".*" | b"^" | b"$" | b"^.*" | b".*$" | b"^.*$" | b"^/" | b"/")
+                }
+                FilterForm::Exact | FilterForm::Subpath => false,
+            };
+            if all {
+                found.at(node, "every value matches this").help("Leave the filter out when that is meant.");
+            }
+        }
+    }
+}
+
+fn without_sandbox(context: &Context<'_>, found: &mut Findings<'_>) {
+    for rule in bare_allows(context) {
+        let drops = rule.modifiers.iter().find(|&&form| {
+            let name = context.arguments(form).next().and_then(|name| context.tree.symbol(name));
+            matches!(name, Some(b"no-sandbox" | b"no-profile"))
+        });
+        if let Some(&form) = drops {
+            found.at(form, "every program may be run outside of the sandbox").help("Name the programs.");
         }
     }
 }

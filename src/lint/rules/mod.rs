@@ -6,16 +6,19 @@ mod filters;
 mod leftovers;
 mod names;
 mod network;
+mod order;
+mod parameters;
 mod path_shape;
 pub(super) mod regex_place;
 mod regexes;
+mod robust;
 mod strings;
 pub(super) mod suppression;
 
 use super::rule::Rule;
 
 /// Every rule, by code. Codes are consecutive and never used again for something else.
-pub static RULES: [&Rule; 38] = [
+pub static RULES: [&Rule; 57] = [
     &suppression::BAD,
     &suppression::UNUSED,
     &dead_path::DEAD_PATH,
@@ -54,4 +57,23 @@ pub static RULES: [&Rule; 38] = [
     &leftovers::LEFTOVER_DEBUG,
     &leftovers::STRING_IDENTITY,
     &leftovers::GATED_MESSAGE_FILTER,
+    &order::SHADOWED_RULE,
+    &order::REDUNDANT_PATH,
+    &order::FALLBACK_ONLY,
+    &order::REPLACED_FALLBACK,
+    &order::MEMBER_UNDOES_DENY,
+    &order::ALREADY_ALLOWED,
+    &order::WILDCARD_GAP,
+    &order::SETUGID_GAP,
+    &order::IMPLICIT_RULE_WINS,
+    &robust::NO_EXEC,
+    &robust::LOADER_STARVES,
+    &robust::MISSING_ANCESTORS,
+    &robust::RENAME_ESCAPE,
+    &robust::SOCKET_STAYS_OPEN,
+    &robust::TOO_MANY_PATHS,
+    &breadth::BARE_SYSCTL_READ,
+    &breadth::MATCHES_EVERYTHING,
+    &breadth::EXEC_WITHOUT_SANDBOX,
+    &parameters::UNUSED_PARAMETER,
 ];

@@ -268,7 +268,12 @@ fn unquoted(context: &Context<'_>, found: &mut Findings<'_>) {
             continue;
         }
         for piece in &text.pieces {
-            let &Piece::Param { node: param } = piece else { continue };
+            // A given value is known and still read as a regex.
+            let param = match *piece {
+                Piece::Param { node } => node,
+                Piece::Bytes { node, .. } if context.tree.head(node).is_some() => node,
+                _ => continue,
+            };
             let place = if context.tree.subtree(node).any(|inside| inside == param) { param } else { node };
             let finding = found.at(place, "the parameter's value is read as a regex");
             finding.help("Wrap it in (regex-quote …).");
