@@ -14,6 +14,8 @@ use libtest_mimic::{Arguments, Trial};
 
 #[path = "shared/blob.rs"]
 mod blob;
+#[path = "shared/corpus_evaluate.rs"]
+mod corpus_evaluate;
 #[path = "shared/counts.rs"]
 mod counts;
 #[path = "shared/golden.rs"]
@@ -36,6 +38,7 @@ type Topic = (&'static str, fn(PathBuf) -> Vec<Trial>);
 
 const TOPICS: &[Topic] = &[
     ("blob", blob::trials),
+    ("corpus_evaluate", corpus_evaluate::trials),
     ("golden", golden::trials),
     ("lint", lint::trials),
     ("pattern", pattern::trials),

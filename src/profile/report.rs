@@ -60,27 +60,38 @@ fn backtrace<'a>(machine: &Machine<Evaluator<'a>>, error: &Fail<Evaluator<'a>>) 
     frames
 }
 
+/// Errors of `allow` and `deny`: Apple's text goes on with the forms.
+const SHOWS_FORMS: &[Code] = &[
+    codes::ILLEGAL_ARGUMENT,
+    codes::NO_OPERATION,
+    codes::MODIFIER_TWICE,
+    codes::MODIFIER_MISPLACED,
+    codes::FILTER_MISPLACED,
+    codes::OPERATION_CONTEXT,
+];
+
 /// An error in the shape that Apple's compiler gives it on new systems (`spec/sbpl-language.md` section 14).
 ///
-/// Errors of the evaluator name the place in their first line; errors of SBPL's own procedures show only the forms
-/// (golden cases).
+/// A name that nothing binds is reported with its place and a backtrace. Errors of `allow` and `deny` go on with the forms
+/// (golden case `iokit_external_method_outside_message_filter`); those of built-ins and filters are the message alone
+/// (`param_path_missing_param`, `named_mds`).
 pub fn apple_text(diagnostic: &Diagnostic, sources: &SourceMap) -> String {
     let mut text = diagnostic.message.clone();
+    let is_unbound = diagnostic.severity == Severity::Error && diagnostic.code == codes::UNBOUND_VARIABLE;
+    if !is_unbound && !SHOWS_FORMS.contains(&diagnostic.code) {
+        return text;
+    }
     let frames = diagnostic.backtrace.iter().filter_map(|frame| {
         let (name, at) = sources.position(frame.location)?;
         Some(format!("{name}:{}:{}:\n\t{}", at.line, at.column, frame.form))
     });
     let frames: Vec<_> = frames.collect();
-    let named = diagnostic.severity == Severity::Error && diagnostic.code == codes::UNBOUND_VARIABLE;
-    match diagnostic.location.and_then(|location| sources.position(location)) {
-        Some((name, at)) if named => {
-            text.push_str(&format!(" at {name}, line {}, column {}", at.line, at.column));
-            if !frames.is_empty() {
-                text.push_str("\n\nBacktrace:\n");
-            }
-        }
-        _ if !frames.is_empty() => text.push('\n'),
-        _ => {}
+    let place = diagnostic.location.and_then(|location| sources.position(location));
+    if let Some((name, at)) = place.filter(|_| is_unbound) {
+        text.push_str(&format!(" at {name}, line {}, column {}", at.line, at.column));
+    }
+    if !frames.is_empty() {
+        text.push_str(if is_unbound { "\n\nBacktrace:\n" } else { "\n" });
     }
     text + &frames.join("\n")
 }
