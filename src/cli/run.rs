@@ -8,9 +8,9 @@ use clap::ValueEnum;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::files;
+use super::imports::FileLoader;
 use crate::diag::SourceMap;
 use crate::probe::{self, Clock, Files, Identity, PlanSet, ProbeError, ReadFailure, Report, RunOptions};
-use crate::profile::NoImports;
 use crate::sandbox::{Backend, BackendKind};
 
 /// Shim, compile and probe the profiles of a plan, compare with the expected matrix, and write a run bundle.
@@ -68,16 +68,17 @@ impl Args {
             }
         };
         let identity = Identity { run_id: uuid::Uuid::new_v4().to_string(), pid: std::process::id() };
+        let loader =
+            FileLoader { directories: context.import_dirs.clone(), allow_absolute: context.allow_absolute_imports };
         let options = RunOptions {
             backend: backend.as_ref(),
-            target: context.target,
+            evaluation: &super::input::options(context),
             files,
-            loader: &NoImports,
+            loader: &loader,
             out: &self.out,
             identity: &identity,
             clock: &SystemClock,
             shims: !self.no_shims,
-            baseline: true,
         };
         let report = probe::run(&set, &options).map_err(failure)?;
         if context.json {

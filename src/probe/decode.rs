@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::run::RunOptions;
 use super::sha256_hex;
 use crate::blob::{self, Blob, Legacy};
 use crate::compile;
 use crate::diag::{Severity, Source, SourceMap};
 use crate::policy::Policy;
-use crate::profile::{EvalFailure, EvalOptions, Loader, evaluate};
-use crate::vocab::Target;
+use crate::profile::{EvalFailure, evaluate};
 
 /// An evaluated profile and what the compiler made of it.
 pub(super) struct Built {
@@ -31,9 +31,9 @@ pub(super) struct Compiled {
 /// Evaluates and compiles `text`, shown as `name` in messages.
 ///
 /// A profile that evaluates and cannot be compiled natively still has a policy to decide by.
-pub(super) fn build(name: &str, text: &[u8], target: &'static Target, loader: &dyn Loader) -> Result<Built, String> {
-    let options = EvalOptions { target, ..EvalOptions::default() };
-    let evaluation = evaluate(Source::new(name, text), loader, &options).map_err(|failure| first_error(&failure))?;
+pub(super) fn build(name: &str, text: &[u8], options: &RunOptions<'_>) -> Result<Built, String> {
+    let evaluation = evaluate(Source::new(name, text), options.loader, options.evaluation);
+    let evaluation = evaluation.map_err(|failure| first_error(&failure))?;
     let blob = compile::compile(&evaluation.policy, &compile::Limits::default());
     let blob = match blob {
         Ok(compiled) => describe(compiled.bytes),

@@ -4,19 +4,15 @@ use indexmap::IndexMap;
 use serde_json::{Map, json};
 
 use super::artifact::{
-    ApplyReport, DecidedBy, Decode, DecodeResult, PathObservation, ProbeResult, ProfileDiff, ProfileResult,
-    ProfileStatus, RuntimeResult, StageReport, StageStatus,
+    ApplyReport, Decode, DecodeResult, ProbeResult, ProfileDiff, ProfileResult, ProfileStatus, StageReport, StageStatus,
 };
-use super::bundle::Writer;
 use super::decode::{self, Built};
 use super::error::ProbeError;
-use super::matrix::{MatrixProbe, MatrixProfile};
-use super::preflight;
-use super::registry::Decision;
-use super::run::RunOptions;
-use super::{difference, tag};
-use crate::diag::SourceMap;
-use crate::sandbox::{Action, ApplyFailure, Observation, Outcome, ProfileInput, Session, Stage};
+use super::matrix::MatrixProfile;
+use super::row::{Probing, action, blocked_row};
+use super::run::{Documents, RunOptions};
+use super::{difference, preflight, tag};
+use crate::sandbox::{ApplyFailure, Observation, ProfileInput, Stage};
 use crate::shim::{self, Shim};
 
 /// What a profile leaves in the documents.
@@ -24,37 +20,39 @@ pub(super) struct Ran {
     pub(super) result: ProfileResult,
     pub(super) decode: Decode,
     pub(super) diff: ProfileDiff,
+    /// The probes without the profile, in their order; empty when the plan has no baseline lane.
+    pub(super) baseline: Vec<Observation>,
 }
 
 /// Where a profile stopped before its probes, and why.
-struct Blocked {
-    stage: Stage,
-    kind: &'static str,
-    message: String,
-    apply: Option<ApplyReport>,
+pub(super) struct Blocked {
+    pub(super) stage: Stage,
+    pub(super) kind: &'static str,
+    pub(super) message: String,
+    pub(super) apply: Option<ApplyReport>,
 }
 
-/// Runs one profile. `stem` is the name of its files in the bundle.
+/// Runs one profile of a plan. `stem` is the name of its files in the bundle.
 pub(super) fn run_profile(
+    documents: &Documents<'_>,
     id: &str,
     expected: &MatrixProfile,
-    key_rules: &[String],
     stem: &str,
-    options: &RunOptions<'_>,
-    writer: &Writer,
 ) -> Result<Ran, ProbeError> {
+    let Documents { set, options, writer, .. } = documents;
     let path = &expected.blob;
     let base = options
         .files
         .read(path)
         .map_err(|failure| ProbeError::Unreadable { path: path.clone(), reason: failure.reason })?;
+    let key_rules = set.profiles.profiles.get(id).map_or(&[][..], |entry| &entry.key_specific_rules);
     let mut stages = IndexMap::new();
     let runtime_path = format!("runtime_profiles/{stem}.sb");
     let (text, shims) = shimmed(id, &base, key_rules, options)?;
     writer.write(&runtime_path, &text)?;
 
     let record = preflight::scan_text("sbpl_path", &runtime_path, &text);
-    let built = decode::build(&runtime_path, &text, options.target, options.loader);
+    let built = decode::build(&runtime_path, &text, options);
     let gated = preflight_mode(expected) == "enforce" && record.is_gated();
     stages.insert(Stage::Preflight, report(gated, record.signature.clone()));
     let blob_path = format!("sb_build/{stem}.sb.bin");
@@ -78,13 +76,17 @@ pub(super) fn run_profile(
             options.backend.apply(&input).map_err(apply_failed)
         }
     };
+    let baseline = match set.plan.lanes().baseline {
+        true => expected.probes.iter().map(|probe| options.backend.try_unconfined(&action(probe))).collect(),
+        false => Vec::new(),
+    };
     let probes = match applied {
         Ok(mut session) => {
             stages.insert(Stage::Apply, report(false, None));
             stages.insert(Stage::Exec, not_applicable());
             stages.insert(Stage::Operation, report(false, None));
             let sources = built.as_ref().map(|built| &built.sources).ok();
-            let mut context = Probing { id, expected, options, runtime_path: &runtime_path, sources };
+            let context = Probing { id, expected, options, runtime_path: &runtime_path, sources };
             expected.probes.iter().map(|probe| context.probe(probe, session.as_mut())).collect()
         }
         Err(blocked) => {
@@ -114,7 +116,7 @@ pub(super) fn run_profile(
         run_id: Some(options.identity.run_id.clone()),
         extra: Map::new(),
     };
-    Ok(Ran { result, decode, diff })
+    Ok(Ran { result, decode, diff, baseline })
 }
 
 /// `off`, `enforce` or `force`: the profile's own key in the matrix, a string or `{"mode": …}`.
@@ -207,213 +209,6 @@ fn compile_report(built: &Result<Built, String>, blob_path: &str) -> StageReport
             StageReport { status: StageStatus::Failed, message: Some(message.clone()), facts: Map::new() }
         }
         Err(message) => report(true, Some(message.clone())),
-    }
-}
-
-fn action(probe: &MatrixProbe) -> Action {
-    Action {
-        operation: probe.operation.clone(),
-        target: probe.target.clone(),
-        filter: probe.details.filter_name.clone(),
-    }
-}
-
-struct Probing<'a> {
-    id: &'a str,
-    expected: &'a MatrixProfile,
-    options: &'a RunOptions<'a>,
-    runtime_path: &'a str,
-    sources: Option<&'a SourceMap>,
-}
-
-impl Probing<'_> {
-    fn probe(&mut self, probe: &MatrixProbe, session: &mut dyn Session) -> ProbeResult {
-        let started = self.options.clock.unix_seconds();
-        let observation = session.try_action(&action(probe));
-        let finished = self.options.clock.unix_seconds();
-        let actual = match observation.outcome {
-            Outcome::Allow => Some(Decision::Allow),
-            Outcome::Deny => Some(Decision::Deny),
-            Outcome::Undecided => None,
-        };
-        let mut notes = observation.note.clone();
-        let matches = match (self.expected.expected_block, actual) {
-            (Some(stage), _) => {
-                notes = Some(format!("expected to be blocked at {}, but it ran", stage.name()));
-                Some(false)
-            }
-            (None, actual) => actual.map(|actual| actual == probe.expected),
-        };
-        let reached = Stage::ALL.into_iter().filter(|stage| *stage <= observation.stage);
-        let status = |stage: Stage| match stage {
-            Stage::Exec => StageStatus::NotApplicable,
-            _ => StageStatus::Ok,
-        };
-        ProbeResult {
-            actual,
-            matches,
-            stage: Some(observation.stage),
-            stages: reached.map(|stage| (stage, status(stage))).collect(),
-            runtime_result: self.runtime_result(&observation),
-            violation_summary: (actual == Some(Decision::Deny)).then(|| "EPERM".to_owned()),
-            path_observation: path_observation(probe, &observation),
-            command: self.command(probe),
-            exit_code: observation.exit_code,
-            stdout: observation.stdout.clone(),
-            stderr: observation.stderr.clone(),
-            decided_by: self.decided_by(&observation),
-            notes,
-            ..row(self.id, probe, started, finished)
-        }
-    }
-
-    /// What answers the same question again, from the bundle's folder.
-    fn command(&self, probe: &MatrixProbe) -> Vec<String> {
-        let words = ["sbpl", "decide", self.runtime_path, &probe.operation];
-        let mut command: Vec<String> = words.map(str::to_owned).to_vec();
-        if probe.target.starts_with('/') && probe.details.filter_name.is_none() {
-            command.extend(["--path".to_owned(), probe.target.clone()]);
-        } else {
-            let filter = probe.details.filter_name.as_deref().unwrap_or("target");
-            command.extend(["--arg".to_owned(), format!("{filter}={}", probe.target)]);
-        }
-        command
-    }
-
-    fn runtime_result(&self, observation: &Observation) -> RuntimeResult {
-        let (status, stage, kind) = match observation.outcome {
-            Outcome::Allow => ("success", None, None),
-            Outcome::Deny => ("errno", Some("probe"), Some("probe_nonzero_exit")),
-            Outcome::Undecided => ("blocked", None, None),
-        };
-        let apply = ApplyReport {
-            api: self.options.backend.kind().name().to_owned(),
-            rc: 0,
-            errno: Some(0),
-            errbuf: None,
-            err_class: "ok".to_owned(),
-            err_class_source: "none".to_owned(),
-        };
-        let witnessed = observation.outcome != Outcome::Undecided;
-        RuntimeResult {
-            errno: observation.errno,
-            intended_op_witnessed: Some(witnessed),
-            ..runtime_result(status, stage, kind, Some(apply))
-        }
-    }
-
-    fn decided_by(&self, observation: &Observation) -> Option<DecidedBy> {
-        let by = observation.decided_by.as_ref()?;
-        let place = by.rule.and_then(|location| {
-            let source = self.sources?.get(location.source)?;
-            let text = String::from_utf8_lossy(source.slice(location.span)).into_owned();
-            let words: Vec<_> = text.split_whitespace().collect();
-            Some((words.join(" "), source.name().to_owned(), source.line_column(location.span.start)))
-        });
-        let (rule, file, at) = match place {
-            Some((rule, file, at)) => (Some(rule), Some(file), Some(at)),
-            None => (None, None, None),
-        };
-        Some(DecidedBy {
-            operation: by.operation.clone(),
-            argument: by.argument.clone(),
-            rule,
-            file,
-            line: at.map(|at| at.line),
-            column: at.map(|at| at.column),
-        })
-    }
-}
-
-fn path_observation(probe: &MatrixProbe, observation: &Observation) -> Option<PathObservation> {
-    if !probe.operation.starts_with("file-") {
-        return None;
-    }
-    let path = observation.path.as_ref()?;
-    let source = |known: bool| if known { "simulated_world" } else { "unsandboxed_unavailable" }.to_owned();
-    Some(PathObservation {
-        observed_path: Some(path.path.clone()),
-        observed_path_source: source(true),
-        observed_path_errno: None,
-        observed_path_nofirmlink: path.nofirmlink.clone(),
-        observed_path_nofirmlink_source: source(path.nofirmlink.is_some()),
-        observed_path_nofirmlink_errno: None,
-        symlinks_traversed: path.links.clone(),
-    })
-}
-
-fn runtime_result(
-    status: &str,
-    failure_stage: Option<&str>,
-    failure_kind: Option<&str>,
-    apply_report: Option<ApplyReport>,
-) -> RuntimeResult {
-    RuntimeResult {
-        status: status.to_owned(),
-        errno: None,
-        runtime_result_schema_version: 1,
-        tool_marker_schema_version: 2,
-        failure_stage: failure_stage.map(str::to_owned),
-        failure_kind: failure_kind.map(str::to_owned),
-        apply_report,
-        runner_info: None,
-        seatbelt_callouts: None,
-        intended_op_witnessed: None,
-        sandbox_check_request: None,
-        resource_hygiene: None,
-        extra: Map::new(),
-    }
-}
-
-/// A row of which nothing is known yet.
-fn row(id: &str, probe: &MatrixProbe, started: f64, finished: f64) -> ProbeResult {
-    ProbeResult {
-        name: Some(probe.name.clone()),
-        expectation_id: Some(probe.id(id)),
-        anchor_ctx_id: probe.details.anchor_ctx_id.clone(),
-        operation: probe.operation.clone(),
-        path: Some(probe.target.clone()),
-        expected: Some(probe.expected),
-        actual: None,
-        matches: None,
-        stage: None,
-        stages: IndexMap::new(),
-        runtime_result: runtime_result("blocked", None, None, None),
-        violation_summary: None,
-        path_observation: None,
-        command: Vec::new(),
-        exit_code: None,
-        stdout: String::new(),
-        stderr: String::new(),
-        probe_details: None,
-        cmd_started_at_unix_s: started,
-        cmd_finished_at_unix_s: finished,
-        cmd_duration_s: (finished - started).max(0.0),
-        decided_by: None,
-        notes: None,
-        extra: Map::new(),
-    }
-}
-
-fn blocked_row(
-    id: &str,
-    expected: &MatrixProfile,
-    probe: &MatrixProbe,
-    blocked: &Blocked,
-    stages: &IndexMap<Stage, StageReport>,
-    options: &RunOptions<'_>,
-) -> ProbeResult {
-    let now = options.clock.unix_seconds();
-    let as_expected = expected.expected_block == Some(blocked.stage);
-    let result = runtime_result("blocked", Some(blocked.stage.name()), Some(blocked.kind), blocked.apply.clone());
-    let errno = blocked.apply.as_ref().and_then(|apply| apply.errno);
-    ProbeResult {
-        matches: as_expected.then_some(true),
-        stage: Some(blocked.stage),
-        stages: Stage::ALL.into_iter().filter_map(|stage| Some((stage, stages.get(&stage)?.status))).collect(),
-        runtime_result: RuntimeResult { errno, ..result },
-        notes: Some(blocked.message.clone()),
-        ..row(id, probe, now, now)
     }
 }
 

@@ -12,10 +12,9 @@ use super::bundle::{STATUS, Writer};
 use super::error::ProbeError;
 use super::one::{Ran, run_profile};
 use super::set::{Files, PlanSet};
-use super::{lint, mismatch, tag};
-use crate::profile::Loader;
+use super::{lanes, lint, mismatch, tag};
+use crate::profile::{EvalOptions, Loader};
 use crate::sandbox::{Backend, Stage};
-use crate::vocab::Target;
 
 /// Where times in documents come from.
 pub trait Clock {
@@ -37,10 +36,10 @@ pub struct Identity {
 pub struct RunOptions<'a> {
     /// Puts profiles in force.
     pub backend: &'a dyn Backend,
-    /// The system that profiles are compiled for.
-    pub target: &'static Target,
     /// Files of the plan.
     pub files: &'a dyn Files,
+    /// What profiles mean besides their text: the system, parameters, bounds.
+    pub evaluation: &'a EvalOptions,
     /// Files that profiles import.
     pub loader: &'a dyn Loader,
     /// The root that holds `LATEST` and the bundles.
@@ -51,8 +50,6 @@ pub struct RunOptions<'a> {
     pub clock: &'a dyn Clock,
     /// Whether profiles are shimmed at all.
     pub shims: bool,
-    /// Whether the baseline lane is run.
-    pub baseline: bool,
 }
 
 /// One line of the table that a run shows.
@@ -102,15 +99,20 @@ pub fn run(set: &PlanSet, options: &RunOptions<'_>) -> Result<Report, ProbeError
     if !findings.is_empty() {
         return Err(ProbeError::Lint(findings));
     }
-    let mut options = *options;
-    options.baseline = options.baseline && set.plan.lanes().baseline;
     let writer = Writer::create(options.out, &options.identity.run_id, options.identity.pid)?;
-    let documents = Documents { set, options: &options, writer: &writer, digest: set.plan.digest() };
+    let documents = Documents { set, options, writer: &writer, digest: set.plan.digest() };
     documents.status(RunState::InProgress)?;
     documents.manifest()?;
     writer.write_json("expected_matrix.generated.json", &set.generated)?;
-    let ran = documents.profiles()?;
-    let results = documents.results(&ran)?;
+    let results = match set.plan.lanes().scenario {
+        true => {
+            let ran = documents.profiles()?;
+            let results = documents.results(&ran)?;
+            lanes::write(&documents, &ran, &results)?;
+            results
+        }
+        false => RuntimeResults::new(),
+    };
     let mismatches = mismatch::summarize(set.plan.world_id(), &results);
     writer.write_json("mismatch_summary.json", &mismatches)?;
     writer.write_json("expected_matrix.json", &set.expected)?;
@@ -124,23 +126,23 @@ pub fn run(set: &PlanSet, options: &RunOptions<'_>) -> Result<Report, ProbeError
 }
 
 /// What every document of a run needs.
-struct Documents<'a> {
-    set: &'a PlanSet,
-    options: &'a RunOptions<'a>,
-    writer: &'a Writer,
+pub(super) struct Documents<'a> {
+    pub(super) set: &'a PlanSet,
+    pub(super) options: &'a RunOptions<'a>,
+    pub(super) writer: &'a Writer,
     digest: String,
 }
 
 impl Documents<'_> {
-    fn run_id(&self) -> String {
+    pub(super) fn run_id(&self) -> String {
         self.options.identity.run_id.clone()
     }
 
-    fn world_id(&self) -> String {
+    pub(super) fn world_id(&self) -> String {
         self.set.plan.world_id().to_owned()
     }
 
-    fn channel(&self) -> String {
+    pub(super) fn channel(&self) -> String {
         self.options.backend.channel().to_owned()
     }
 
@@ -188,13 +190,11 @@ impl Documents<'_> {
         let mut stems = BTreeSet::new();
         let mut ran = Vec::new();
         for (id, expected) in &self.set.expected.profiles {
-            let entry = self.set.profiles.profiles.get(id);
-            let key_rules = entry.map_or(&[][..], |entry| &entry.key_specific_rules);
             let mut stem = runtime_stem(&expected.blob, id);
             while !stems.insert(stem.clone()) {
                 stem.push('_');
             }
-            ran.push((id.clone(), run_profile(id, expected, key_rules, &stem, self.options, self.writer)?));
+            ran.push((id.clone(), run_profile(self, id, expected, &stem)?));
         }
         Ok(ran)
     }

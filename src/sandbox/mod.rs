@@ -187,9 +187,6 @@ pub struct Observation {
 pub trait Session {
     /// Tries one action.
     fn try_action(&mut self, action: &Action) -> Observation;
-
-    /// The same action without any profile: the baseline lane.
-    fn try_unconfined(&mut self, action: &Action) -> Observation;
 }
 
 /// Why a profile could not be put in force.
@@ -216,4 +213,7 @@ pub trait Backend {
     /// # Errors
     /// [`ApplyFailure`]: the system refused. That is a result, not a policy decision.
     fn apply(&self, profile: &ProfileInput) -> Result<Box<dyn Session>, ApplyFailure>;
+
+    /// Tries one action without any profile: the baseline lane.
+    fn try_unconfined(&self, action: &Action) -> Observation;
 }

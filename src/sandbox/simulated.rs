@@ -10,7 +10,7 @@ use super::{
     Action, ApplyFailure, Backend, BackendKind, DecidedBy, Observation, ObservedPath, Outcome, ProfileInput, Session,
     Stage,
 };
-use crate::decide::{Answer, Attribute, Decider, Engine, Request, Value, Verdict, World};
+use crate::decide::{Answer, Attribute, Decider, Engine, Request, Value, Verdict, World, world::Resolved};
 use crate::policy::{Modifier, ModifierValue};
 use crate::vocab::{OpId, Target};
 
@@ -49,6 +49,31 @@ impl Backend for Simulated {
     fn apply(&self, profile: &ProfileInput) -> Result<Box<dyn Session>, ApplyFailure> {
         let engine = Engine::new(Arc::clone(&profile.policy));
         Ok(Box::new(SimulatedSession { engine, world: Arc::clone(&self.world) }))
+    }
+
+    /// Nothing but a profile refuses anything in the simulated world.
+    fn try_unconfined(&self, action: &Action) -> Observation {
+        let resolved = match action.target.starts_with('/') {
+            true => self.world.resolve(action.target.as_bytes(), true),
+            false => {
+                return Observation {
+                    outcome: Outcome::Allow,
+                    exit_code: Some(0),
+                    note: None,
+                    ..undecided(String::new())
+                };
+            }
+        };
+        match resolved {
+            Ok(resolved) => Observation {
+                outcome: Outcome::Allow,
+                exit_code: Some(0),
+                path: Some(observed(&resolved)),
+                note: None,
+                ..undecided(String::new())
+            },
+            Err(error) => undecided(error.to_string()),
+        }
     }
 }
 
@@ -131,12 +156,7 @@ impl SimulatedSession {
             Ok(verdict) => verdict,
             Err(error) => return undecided(error.to_string()),
         };
-        let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let observed = ObservedPath {
-            path: lossy(&verdict.resolved.path),
-            nofirmlink: None,
-            links: verdict.resolved.links().map(lossy).collect(),
-        };
+        let observed = observed(&verdict.resolved);
         let (asked, argument) = match verdict.refused_link() {
             Some((link, _)) => ("file-read-metadata", lossy(link)),
             None => (target.operation(operation).name, observed.path.clone()),
@@ -181,16 +201,18 @@ impl Session for SimulatedSession {
     fn try_action(&mut self, action: &Action) -> Observation {
         self.ask(action)
     }
+}
 
-    fn try_unconfined(&mut self, action: &Action) -> Observation {
-        let mut observation = self.ask(action);
-        observation.outcome = Outcome::Allow;
-        observation.errno = None;
-        observation.exit_code = Some(0);
-        observation.stderr.clear();
-        observation.decided_by = None;
-        observation.note = None;
-        observation
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn observed(resolved: &Resolved) -> ObservedPath {
+    ObservedPath {
+        path: lossy(&resolved.path),
+        // Which files are on the data volume is not part of the world.
+        nofirmlink: None,
+        links: resolved.links().map(lossy).collect(),
     }
 }
 

@@ -4,10 +4,11 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use sbpl::probe::artifact::{ProfileStatus, RuntimeResults};
+use sbpl::probe::lane::{BaselineResults, Event, MismatchPacket, MismatchReason, PathWitnesses};
 use sbpl::probe::matrix::Matrix;
 use sbpl::probe::registry::Decision;
 use sbpl::probe::{self, Clock, Files, Identity, PlanSet, ProbeError, Report, RunOptions, bundle, golden};
-use sbpl::profile::NoImports;
+use sbpl::profile::{EvalOptions, NoImports};
 use sbpl::sandbox::{Simulated, Stage};
 use serde_json::Value;
 
@@ -25,14 +26,13 @@ fn run_in(out: &Path, run_id: &str, set: &PlanSet, files: &dyn Files, shims: boo
     let identity = Identity { run_id: run_id.to_owned(), pid: 7 };
     let options = RunOptions {
         backend: &Simulated::macos_14(),
-        target: sbpl::vocab::default_target(),
+        evaluation: &EvalOptions::default(),
         files,
         loader: &NoImports,
         out,
         identity: &identity,
         clock: &Ticks(Cell::new(0)),
         shims,
-        baseline: true,
     };
     probe::run(set, &options)
 }
@@ -198,6 +198,55 @@ fn copy_tree(from: &Path, to: &Path) {
             std::fs::copy(entry.path(), target).unwrap();
         }
     }
+}
+
+/// Lanes stay apart: the baseline has its own rows and nothing of the profile's answers; every mismatch has its packet with
+/// one of the seven reasons.
+#[test]
+fn lanes_and_packets() {
+    let out = tempfile::tempdir().unwrap();
+    let mut set = golden::plan_set().unwrap();
+    for probe in set.expected.profiles.values_mut().flat_map(|profile| &mut profile.probes) {
+        probe.expected = if probe.expected == Decision::Allow { Decision::Deny } else { Decision::Allow };
+    }
+    set.expected.profiles["runtime:message_filter"].expected_block = None;
+    let report = run_in(out.path(), "run", &set, &golden::Embedded, true).unwrap();
+    let baseline: BaselineResults = read(report.folder.join("baseline_results.json"));
+    assert_eq!(baseline.results.len(), report.rows.len());
+    assert!(baseline.results.iter().all(|row| row.status == Decision::Allow && row.decision_path == "baseline"));
+    let events: Vec<Event> = read(report.folder.join("runtime_events.normalized.json"));
+    assert_eq!(events.len(), report.rows.len());
+    let denied = events.iter().find(|event| event.actual == Some(Decision::Deny)).unwrap();
+    assert_eq!(denied.policy_layers.attribution, "process_policy");
+    assert_eq!(denied.first_denial_op.as_deref(), Some("file-write-data"));
+
+    let text = std::fs::read_to_string(report.folder.join("mismatch_packets.jsonl")).unwrap();
+    let packets: Vec<MismatchPacket> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(packets.len(), report.mismatches.mismatches.len());
+    let count = |reason| packets.iter().filter(|packet| packet.mismatch_reason == reason).count();
+    assert_eq!(count(MismatchReason::OpNotWitnessed), 2);
+    assert_eq!(count(MismatchReason::CanonicalizationBoundary), 20);
+    assert_eq!(count(MismatchReason::ExpectationTooStrong), 6);
+    let strict = packets.iter().find(|packet| packet.decision_event.profile_id == "runtime:strict_1").unwrap();
+    assert_eq!(strict.baseline.as_ref().unwrap().status, Decision::Allow);
+    let witnesses: PathWitnesses = read(report.folder.join("path_witnesses.json"));
+    for record in &witnesses.records {
+        let refused = record.lane == "scenario" && record.decision != Some(Decision::Allow);
+        assert_eq!(record.observed_path.is_none(), refused, "{} {}", record.lane, record.scenario_id);
+    }
+}
+
+/// Without its scenario lane a plan runs nothing and still leaves a verified bundle.
+#[test]
+fn without_the_scenario_lane() {
+    let out = tempfile::tempdir().unwrap();
+    let mut set = golden::plan_set().unwrap();
+    let mut plan = serde_json::to_value(&set.plan).unwrap();
+    plan["lanes"] = serde_json::json!({"scenario": false});
+    set.plan = probe::plan::Plan::from_value(plan).unwrap();
+    let report = run_in(out.path(), "run", &set, &golden::Embedded, true).unwrap();
+    assert_eq!(report.rows, []);
+    bundle::verify(&report.folder).unwrap();
 }
 
 /// Only one run writes below a root at a time; a run id is used once.
