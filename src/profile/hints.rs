@@ -6,6 +6,7 @@ use super::host::Evaluator;
 use crate::diag::Diagnostic;
 use crate::policy::Policy;
 use crate::scheme::{ErrorKind, Fail, Machine, Value};
+use crate::syntax::template_hint;
 use crate::vocab::{self, Target};
 
 /// How many suggestions are made.
@@ -28,6 +29,10 @@ pub(super) fn explain<'a>(machine: &Machine<Evaluator<'a>>, error: &Fail<Evaluat
 }
 
 fn unbound(machine: &Machine<Evaluator<'_>>, name: &str, diagnostic: &mut Diagnostic) {
+    if let Some(hint) = template_hint(name.as_bytes()) {
+        diagnostic.help.push(hint.help().to_owned());
+        return;
+    }
     let target = machine.host.target();
     let Some(version) = machine.host.policy.as_ref().map(Policy::version) else {
         if target.spelling(name, 1).is_some() || directive::find(target, name).is_some() {

@@ -3,17 +3,22 @@
 use std::path::{Path, PathBuf};
 
 use libtest_mimic::{Failed, Trial};
+use sbpl::diag::Source;
+use sbpl::policy::Rule;
+use sbpl::profile::{EvalOptions, MemoryLoader, evaluate};
 use sbpl::syntax::format::{Style, format};
 use sbpl::syntax::{Parse, SyntaxLimits, TokenKind, parse};
+use sbpl::vocab;
 
 use crate::counts;
 
 pub(crate) fn trials(shared: PathBuf) -> Vec<Trial> {
     let corpus = shared.join("corpus");
-    let round_trip = corpus.clone();
+    let (round_trip, format_corpus) = (corpus.clone(), corpus.clone());
     vec![
         Trial::test("syntax::round_trip", move || round_trips(&round_trip)),
-        Trial::test("syntax::format", move || formats(&corpus)),
+        Trial::test("syntax::format", move || formats(&format_corpus)),
+        Trial::test("syntax::format_meaning", move || keeps_meaning(&corpus.join("macos-10.15"))),
     ]
 }
 
@@ -72,6 +77,49 @@ fn formats(corpus: &Path) -> Result<(), Failed> {
         }
     }
     counts::check("syntax: profiles formatted, tokens kept, idempotent", right, profiles.len())
+}
+
+/// What an evaluation says, without the places where it was written.
+fn meaning(name: &str, text: &[u8], loader: &MemoryLoader) -> (bool, String) {
+    let options = EvalOptions { target: vocab::target("macos-10.15").unwrap(), ..EvalOptions::default() };
+    match evaluate(Source::new(name, text), loader, &options) {
+        Ok(evaluation) => {
+            let policy = evaluation.policy;
+            let rules = policy.rules().iter().map(|rule| Rule { origin: None, ..rule.clone() });
+            let rules: Vec<_> = rules.collect();
+            (true, format!("{rules:?} {:?} {:?} {:?}", policy.version(), policy.storage_classes, policy.options))
+        }
+        Err(failure) => (false, failure.to_string()),
+    }
+}
+
+/// A formatted profile that imports formatted profiles leaves the same policy, or fails with the same words.
+fn keeps_meaning(corpus: &Path) -> Result<(), Failed> {
+    let profiles = profiles(corpus)?;
+    let (mut plain, mut formatted) = (MemoryLoader::new(), MemoryLoader::new());
+    let mut pairs = Vec::new();
+    for (path, text) in profiles {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let after = format(&read(&text), Style::default()).ok_or("has syntax errors")?;
+        plain = plain.with(&name, text.clone());
+        formatted = formatted.with(&name, after.clone());
+        pairs.push((name, text, after));
+    }
+    let (mut same, mut policies) = (0, 0);
+    for (name, before, after) in &pairs {
+        let (evaluated, expected) = meaning(name, before, &plain);
+        policies += usize::from(evaluated);
+        if meaning(name, after, &formatted) == (evaluated, expected) {
+            same += 1;
+        } else {
+            println!("{name}: means something else when formatted");
+        }
+    }
+    // Fragments and app profiles fail alone, and are compared by how they fail; that must not be all of them.
+    if policies < pairs.len() / 3 {
+        return Err(format!("only {policies} of {} profiles leave a policy", pairs.len()).into());
+    }
+    counts::check("syntax: formatted profiles that mean the same", same, pairs.len())
 }
 
 /// Tokens without white space, comments without blanks at their end.
