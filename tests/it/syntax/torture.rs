@@ -26,3 +26,22 @@ fn every_torture_file_reads_as_expected_and_prints_as_it_was() {
     }
     assert!(wrong.is_empty(), "these read otherwise than expected (BLESS=1 accepts):\n{wrong}");
 }
+
+/// Cases 34 and 37: the syntax of a template is fine, so evaluation is where it is found out; the error says what it is.
+#[test]
+fn an_unbound_placeholder_is_called_one() {
+    use sbpl::diag::Source;
+    use sbpl::profile::{EvalOptions, NoImports, evaluate};
+
+    for (text, word) in [
+        ("(version 1)\n(allow default @RULES@)", "placeholder"),
+        ("(version 1)\n__PLACEHOLDER__", "placeholder"),
+        ("R\"\"(\n(version 1))\"\"", "C++ raw string"),
+        ("\u{feff}(version 1)", "byte order mark"),
+    ] {
+        let failure = evaluate(Source::new("t", text.as_bytes()), &NoImports, &EvalOptions::default()).unwrap_err();
+        let [diagnostic] = &failure.diagnostics[..] else { panic!("{text}: {failure}") };
+        assert!(diagnostic.message.contains("unbound variable"), "{text}: {}", diagnostic.message);
+        assert!(diagnostic.help.iter().any(|help| help.contains(word)), "{text}: {:?}", diagnostic.help);
+    }
+}
