@@ -39,6 +39,7 @@ struct Command {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Compile(compile::Args),
+    Decide(decide::Args),
     Decode(decode::Args),
     Dump(dump::Args),
     Validate(validate::Args),
@@ -57,6 +58,8 @@ enum Verb {
 mod blob_file;
 mod compile;
 mod completions;
+mod decide;
+mod decided;
 mod decode;
 mod dump;
 mod expand;
@@ -67,6 +70,7 @@ mod parse;
 mod rule;
 mod run;
 mod shim;
+mod side;
 mod validate;
 mod vocab;
 
@@ -74,6 +78,7 @@ impl Verb {
     fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
         match self {
             Self::Compile(args) => args.run(context),
+            Self::Decide(args) => args.run(context),
             Self::Decode(args) => args.run(context),
             Self::Dump(args) => args.run(context),
             Self::Validate(args) => args.run(context),

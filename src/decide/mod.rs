@@ -28,7 +28,7 @@ pub use atoms::Truth;
 pub use engine::{Answer, Decider, Engine, Step, Verdict};
 pub use error::{CODES, RequestError, WorldError};
 pub use graph::{Graph, GraphError, GraphStep, GraphVerdict};
-pub use path::PathVerdict;
+pub use path::{Answered, PathVerdict};
 pub use space::{Budget, Undecided};
 pub use value::{Address, Attribute, Family, PATH, Request, Transport, Value, operation_named};
 pub use world::World;

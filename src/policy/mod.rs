@@ -15,11 +15,9 @@
 mod filter;
 pub mod print;
 mod rule;
-mod text;
 
 pub use filter::{Arg, Filter, Host, MAX_FILTER_DEPTH, NetworkAddress, Test, protocol_name, protocol_number};
 pub use rule::{MessageFilter, Modifier, ModifierValue, Origin, OriginFrame, OriginKind, Rule, RuleSource};
-pub use text::{filter_text, modifier_text, quote, rule_text, test_text};
 
 use indexmap::IndexMap;
 

@@ -1,7 +1,8 @@
 //! What rules print is SBPL that evaluates to the same rules.
 
 use sbpl::diag::Source;
-use sbpl::policy::{Policy, RuleSource, rule_text};
+use sbpl::policy::print::Printer;
+use sbpl::policy::{Policy, RuleSource};
 use sbpl::profile::{EvalOptions, NoImports, evaluate};
 
 const RULES: &[&str] = &[
@@ -34,7 +35,7 @@ fn printed_rules_evaluate_to_themselves() {
             .rules()
             .iter()
             .filter(|rule| rule.source == RuleSource::Profile)
-            .map(|rule| rule_text(first.target(), rule))
+            .map(|rule| String::from_utf8(Printer::new(first.target(), 1).rule(rule)).unwrap())
             .collect();
         let again = policy(&format!("(version 1)\n{}", printed.join("\n")));
         for (a, b) in first.rules().iter().zip(again.rules()) {
