@@ -19,7 +19,8 @@ use super::records::{Record, RecordKind};
 use super::{Blob, BlobError, Header};
 use crate::pattern::{PatternKind, code::PatternTree};
 
-/// Texts of patterns that a document holds, in bytes for each byte of the file; a pattern beyond is given without text.
+/// Texts that a document holds, in bytes for each byte of the file; values beyond are null. Nodes repeat the values of the
+/// pool, so without a bound a small file could make a large document.
 const TEXT_FACTOR: usize = 16;
 
 /// The names that the notes' decoder used, marked as what they are.
@@ -155,8 +156,8 @@ impl Decoded<'_> {
             (Roots::Single(_), _) => document["op_table"] = self.op_table_json(0),
         }
         let nodes = self.program.nodes.iter().zip(&selected).enumerate().filter(|(_, (_, selected))| **selected);
-        document["nodes"] = nodes.map(|(index, (node, _))| self.node_json(index, node)).collect();
         let mut budget = TEXT_FACTOR * self.blob.bytes().len();
+        document["nodes"] = nodes.map(|(index, (node, _))| self.node_json(index, node, &mut budget)).collect();
         let records = self.selected_records(profile, &selected);
         document["pool"] = records.into_iter().map(|record| self.record_json(record, &mut budget)).collect();
         document
@@ -189,12 +190,12 @@ impl Decoded<'_> {
             "name": text(&profile.name),
             "type": profile.type_bits,
             "base": profile.base.as_deref().map(text),
-            "flags": profile.flags.map(|id| self.program.bitmasks.get(id.index()).map(numbers_json)),
+            "flags": profile.flags.map(|id| self.program.bitmasks.get(id.index()).map(numbers_text)),
             "roots": profile.roots.iter().map(|root| root.0).collect::<Vec<_>>(),
         })
     }
 
-    fn node_json(&self, index: usize, node: &ProgramNode) -> Value {
+    fn node_json(&self, index: usize, node: &ProgramNode, budget: &mut usize) -> Value {
         let stored = u16::try_from(index).ok().and_then(|index| self.blob.node(index));
         match *node {
             ProgramNode::Test { filter, argument, matched, unmatched } => json!({
@@ -202,7 +203,7 @@ impl Decoded<'_> {
                 "kind": "test",
                 "filter": filter,
                 "name": self.names.filter(filter),
-                "argument": self.argument_json(filter, argument, stored),
+                "argument": self.argument_json(filter, argument, stored, budget),
                 "match": matched.0,
                 "else": unmatched.0,
             }),
@@ -216,13 +217,13 @@ impl Decoded<'_> {
                     "action": action(flags),
                     "flags": flags,
                     "flag_names": self.names.flags(flags),
-                    "modifiers": modifiers.iter().map(|modifier| self.modifier_json(modifier)).collect::<Vec<_>>(),
+                    "modifiers": modifiers.iter().map(|modifier| self.modifier_json(modifier, budget)).collect::<Vec<_>>(),
                 })
             }
         }
     }
 
-    fn argument_json(&self, filter: u8, argument: Argument, stored: Option<Node>) -> Value {
+    fn argument_json(&self, filter: u8, argument: Argument, stored: Option<Node>, budget: &mut usize) -> Value {
         let pool = match stored {
             Some(Node::Test { argument, .. }) => argument,
             _ => 0,
@@ -234,12 +235,15 @@ impl Decoded<'_> {
             Argument::Pattern(_) => json!({ "kind": "pattern", "pool": pool }),
             Argument::Regex(id) => {
                 let source = self.program.regexes.get(id.index()).map(|regex| text(&regex.to_source()));
-                json!({ "kind": "regex", "regex": id.0, "source": source })
+                json!({ "kind": "regex", "regex": id.0, "source": within(budget, source) })
             }
-            Argument::String(id) => json!({ "kind": "string", "pool": pool, "value": self.string(id) }),
+            Argument::String(id) => {
+                let value = within(budget, self.string(id));
+                json!({ "kind": "string", "pool": pool, "value": value })
+            }
             Argument::Network(value) => json!({ "kind": "network", "pool": pool, "value": network(&value) }),
             Argument::Bitmask(id) => {
-                let numbers = self.program.bitmasks.get(id.index()).map(numbers_json);
+                let numbers = within(budget, self.program.bitmasks.get(id.index()).map(numbers_text));
                 json!({ "kind": "bit-set", "pool": pool, "numbers": numbers })
             }
             Argument::State(index) => json!({ "kind": "state", "index": index }),
@@ -247,17 +251,18 @@ impl Decoded<'_> {
         }
     }
 
-    fn modifier_json(&self, modifier: &Modifier) -> Value {
+    fn modifier_json(&self, modifier: &Modifier, budget: &mut usize) -> Value {
         let argument = match modifier.argument {
             ModifierArgument::Integer(value) => json!(value),
-            ModifierArgument::String(id) => json!(self.string(id)),
+            ModifierArgument::String(id) => json!(within(budget, self.string(id))),
             ModifierArgument::State(index) => json!(index),
             ModifierArgument::Policy(id) => json!({
                 "operation": self.names.operation(modifier.operation),
                 "policy": id.0,
             }),
             ModifierArgument::Message(index) => {
-                json!(self.program.messages.get(usize::from(index)).map(|message| text(message)))
+                let message = self.program.messages.get(usize::from(index)).map(|message| text(message));
+                json!(within(budget, message))
             }
         };
         json!({ "id": modifier.id, "name": self.names.modifier(modifier.id), "argument": argument })
@@ -279,7 +284,7 @@ impl Decoded<'_> {
             RecordKind::Bitmask => json!(
                 self.blob
                     .bitmask(record.index)
-                    .map(|raw| { numbers_json(&Bitmask { bits: raw.bits, bytes: raw.bytes.to_vec() }) })
+                    .map(|raw| { numbers_text(&Bitmask { bits: raw.bits, bytes: raw.bytes.to_vec() }) })
             ),
             RecordKind::ModifierArray => Value::Null,
         };
@@ -363,6 +368,12 @@ fn text(bytes: &[u8]) -> String {
     }
 }
 
-fn numbers_json(bitmask: &Bitmask) -> Value {
-    json!(number_ranges(bitmask.numbers()))
+fn numbers_text(bitmask: &Bitmask) -> String {
+    number_ranges(bitmask.numbers())
+}
+
+/// `text`, when the budget has room for it.
+fn within(budget: &mut usize, text: Option<String>) -> Option<String> {
+    *budget = budget.checked_sub(text.as_ref()?.len())?;
+    text
 }

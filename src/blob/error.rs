@@ -98,7 +98,7 @@ pub enum BlobError {
         index: u32,
     },
     /// Pool records overlap so much that their contents exceed the pool.
-    #[error("pool records overlap: their sum is larger than the pool of {pool} bytes")]
+    #[error("pool records overlap: their sum is larger than twice the pool of {pool} bytes")]
     Overlap {
         /// Bytes of the pool.
         pool: usize,

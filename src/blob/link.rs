@@ -16,7 +16,7 @@ impl<'a> Blob<'a> {
     /// Follows every reference and types every argument. Patterns and regexes stay code, where it lies.
     ///
     /// Node ids are the blob's node indexes. Memory is a small multiple of the file: records that overlap so much that
-    /// their sum exceeds the pool are refused.
+    /// their sum exceeds the pool twice are refused.
     ///
     /// # Errors
     /// [`BlobError`] at the first reference that leads nowhere, malformed record or node, or cycle.
@@ -52,8 +52,9 @@ impl<'a> Blob<'a> {
 }
 
 const NONE: u32 = u32::MAX;
-/// Bytes by which modifier arrays that several terminals share may exceed the pool.
-const SHARED_ARRAYS: usize = 4096;
+const OUTSIDE: &str = "it does not end inside the file";
+/// Bytes that even a small pool may be copied.
+const SLACK: usize = 4096;
 
 struct Linker<'b, 'a> {
     blob: &'b Blob<'a>,
@@ -66,9 +67,8 @@ struct Linker<'b, 'a> {
     strings: Vec<u32>,
     patterns: Vec<u32>,
     bitmasks: Vec<u32>,
-    /// Pool indexes whose record was counted.
-    counted: Vec<bool>,
-    /// Bytes that records may still take.
+    /// Bytes that may still be copied. Records do not overlap and most are copied once; names that two tables share and
+    /// arrays that two terminals share are copied again.
     budget: usize,
 }
 
@@ -83,8 +83,7 @@ impl<'b, 'a> Linker<'b, 'a> {
             strings: vec![NONE; slots],
             patterns: vec![NONE; slots],
             bitmasks: vec![NONE; slots],
-            counted: vec![false; slots],
-            budget: blob.pool().len() + SHARED_ARRAYS,
+            budget: 2 * blob.pool().len() + SLACK,
         }
     }
 
@@ -133,24 +132,14 @@ impl<'b, 'a> Linker<'b, 'a> {
         if index < limit { Ok(NodeId(index.into())) } else { Err(reference("node", index, limit, from)) }
     }
 
-    /// Counts the bytes of the record at `index`, once: records do not overlap, so they all fit the pool.
-    fn spend(&mut self, index: u16, bytes: usize) -> Result<(), BlobError> {
-        match self.counted.get_mut(usize::from(index)) {
-            Some(counted) if !*counted => *counted = true,
-            _ => return Ok(()),
-        }
-        self.spend_again(bytes)
-    }
-
-    fn spend_again(&mut self, bytes: usize) -> Result<(), BlobError> {
+    fn spend(&mut self, bytes: usize) -> Result<(), BlobError> {
         self.budget = self.budget.checked_sub(bytes).ok_or(BlobError::Overlap { pool: self.blob.pool().len() })?;
         Ok(())
     }
 
     fn counted(&mut self, what: &'static str, index: u16, from: Site) -> Result<&'a [u8], BlobError> {
-        let content =
-            self.blob.counted(index).ok_or_else(|| record(what, index, "it does not end inside the file", from))?;
-        self.spend(index, content.len() + 2)?;
+        let content = self.blob.counted(index).ok_or_else(|| record(what, index, OUTSIDE, from))?;
+        self.spend(content.len() + 2)?;
         Ok(content)
     }
 
@@ -201,14 +190,11 @@ impl<'b, 'a> Linker<'b, 'a> {
         if let Some(&id) = self.bitmasks.get(usize::from(index)).filter(|&&id| id != NONE) {
             return Ok(BitmaskId(id));
         }
-        let raw = self
-            .blob
-            .bitmask(index)
-            .ok_or_else(|| record("bit set", index, "it does not end inside the file", from))?;
+        let raw = self.blob.bitmask(index).ok_or_else(|| record("bit set", index, OUTSIDE, from))?;
         if raw.version.is_some_and(|version| version != (1, 0)) {
             return Err(record("bit set", index, "its version is not 1", from));
         }
-        self.spend(index, raw.head + raw.bytes.len())?;
+        self.spend(raw.head + raw.bytes.len())?;
         let id = self.program.add_bitmask(Bitmask { bits: raw.bits, bytes: raw.bytes.to_vec() });
         remember(&mut self.bitmasks, index, id.0);
         Ok(id)
@@ -247,10 +233,8 @@ impl<'b, 'a> Linker<'b, 'a> {
             (FilterKind::Integer, false) => Argument::Integer(value),
             (FilterKind::String, false) => Argument::String(self.string(value, from)?),
             (FilterKind::Network, false) => {
-                let [protocols, host, low, high] = self
-                    .blob
-                    .network(value)
-                    .ok_or_else(|| record("network address", value, "it does not end inside the file", from))?;
+                let [protocols, host, low, high] =
+                    self.blob.network(value).ok_or_else(|| record("network address", value, OUTSIDE, from))?;
                 Argument::Network(Network { protocols, host, port: u16::from_le_bytes([low, high]) })
             }
             (FilterKind::State, false) => Argument::State(within("state flag", header.state_count.into())?),
@@ -268,9 +252,8 @@ impl<'b, 'a> Linker<'b, 'a> {
                 let entries = self
                     .blob
                     .modifier_array(index, count)
-                    .ok_or_else(|| record("modifier array", index, "it does not end inside the file", site))?;
-                // Unlike other records an array is copied for each terminal that refers to it.
-                self.spend_again(entries.len())?;
+                    .ok_or_else(|| record("modifier array", index, OUTSIDE, site))?;
+                self.spend(entries.len())?;
                 entries
                     .chunks_exact(4)
                     .filter_map(|chunk| chunk.try_into().ok())

@@ -90,6 +90,9 @@ impl Names {
     }
 }
 
+/// Bytes of a string that a line about a node shows; the pool shows all.
+const SHORT: usize = 200;
+
 /// `allow` or `deny`.
 pub(crate) fn action(flags: u32) -> &'static str {
     if flags & 1 == 0 { "allow" } else { "deny" }
@@ -185,6 +188,9 @@ fn table_text(blob: &Blob<'_>, table: Table, number: u16) -> String {
 
 fn string_text(blob: &Blob<'_>, index: u16) -> String {
     match blob.counted(index) {
+        Some([text @ .., 0]) if text.len() > SHORT => {
+            format!("{}…", quote(text.get(..SHORT).unwrap_or_default()))
+        }
         Some([text @ .., 0]) => quote(text),
         _ => format!("string {index:#x}, malformed"),
     }

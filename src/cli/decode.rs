@@ -226,22 +226,28 @@ impl<'d, 'a> Text<'d, 'a> {
         self.line(format_args!("{indent}{line}"));
     }
 
+    /// By pattern: what to say behind a node, nothing for patterns that are not one short filter.
+    fn short_patterns(&self) -> Vec<String> {
+        let short = |tree| match self.decoded.pattern_filters(tree).as_slice() {
+            [(form, text)] if text.len() <= WIDTH => format!("  ; {form} {}", quote(text.as_bytes())),
+            _ => String::new(),
+        };
+        self.decoded.program.patterns.iter().map(short).collect()
+    }
+
     fn nodes(&mut self, selected: &[bool]) {
         self.line(format_args!("\nnodes"));
+        let patterns = self.short_patterns();
         for (index, node) in self.decoded.blob.nodes().enumerate() {
             if !selected.get(index).copied().unwrap_or(false) {
                 continue;
             }
-            let mut line = self.decoded.node_line(&node);
+            let line = self.decoded.node_line(&node);
             let pattern = match self.decoded.program.nodes.get(index) {
-                Some(ProgramNode::Test { argument: Argument::Pattern(id), .. }) => {
-                    self.decoded.program.patterns.get(id.index())
-                }
+                Some(ProgramNode::Test { argument: Argument::Pattern(id), .. }) => patterns.get(id.index()),
                 _ => None,
             };
-            if let Some([only]) = pattern.map(|tree| self.decoded.pattern_filters(tree)).as_deref() {
-                let _ = write!(line, "  ; {} {}", only.0, quote(only.1.as_bytes()));
-            }
+            let line = line + pattern.map_or("", String::as_str);
             self.line(format_args!("  {index:5}  {line}"));
         }
     }

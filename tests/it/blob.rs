@@ -353,7 +353,7 @@ fn a_dump_speaks_of_every_byte_once() {
 /// Records that overlap cannot make reading cost more than a small multiple of the file.
 #[test]
 fn overlapping_records_are_refused_before_they_are_copied() {
-    // 2000 tests, each with its own pattern record of 0x4000 bytes in a pool of 0x10000.
+    // 2000 tests, each with its own pattern record of 0x4000 bytes in a pool of 0x8000.
     let count = 2000_u16;
     let mut program = Program::new(Generation::Macos14);
     let deny = program.add_terminal(Terminal { flags: DENY, modifiers: Vec::new() });
@@ -369,7 +369,23 @@ fn overlapping_records_are_refused_before_they_are_copied() {
     }
     bytes.extend([0x00, 0x40].repeat(0x4000));
     let error = Blob::parse(&bytes, &Options::default()).unwrap().link().unwrap_err();
-    assert_eq!(error, BlobError::Overlap { pool: 0x1_0000 });
+    assert_eq!(error, BlobError::Overlap { pool: 0x8000 });
+}
+
+/// A regex table whose entries all name one large record is no way to make reading cost more either.
+#[test]
+fn a_regex_table_cannot_repeat_a_record() {
+    let mut program = sample();
+    for _ in 0..60_000 {
+        let regex = program.regexes[0].clone();
+        program.add_regex(regex);
+    }
+    let Roots::Single(roots) = &mut program.roots else { panic!("one profile") };
+    // The writer gives regexes that no node tests pool index 0.
+    roots[21] = roots[0];
+    let bytes = encode(&program).unwrap();
+    let error = Blob::parse(&bytes, &Options::default()).unwrap().link().unwrap_err();
+    assert!(matches!(error, BlobError::Overlap { .. }), "{error}");
 }
 
 /// The generation is told by the operation count; another count needs a layout in which the nodes make sense.

@@ -10,7 +10,8 @@ use crate::counts;
 pub(crate) fn trials(folder: PathBuf) -> Vec<Trial> {
     let blobs = folder.join("golden/blobs");
     let cases = folder.join("golden/macos-14.4/cases");
-    let (valid_blobs, valid_cases, listed, dumped) = (blobs.clone(), cases.clone(), blobs.clone(), blobs.clone());
+    let (valid_blobs, valid_cases, listed) = (blobs.clone(), cases.clone(), blobs.clone());
+    let (dumped, damaged) = (blobs.clone(), blobs.clone());
     vec![
         Trial::test("blob: whole blobs pass every check", move || {
             let files = files(&valid_blobs, "bin")?;
@@ -31,6 +32,13 @@ pub(crate) fn trials(folder: PathBuf) -> Vec<Trial> {
                 if names.len() != count || names.iter().any(|name| name.is_empty()) {
                     return Err(format!("{name}: {} profiles", names.len()).into());
                 }
+            }
+            Ok(())
+        }),
+        Trial::test("blob: damaged whole blobs are survived", move || {
+            for path in files(&damaged, "bin")? {
+                let bytes = std::fs::read(&path)?;
+                (0..DAMAGES).for_each(|seed| survive(&damage(&bytes, seed)));
             }
             Ok(())
         }),
@@ -90,6 +98,42 @@ fn valid(path: &Path, bytes: &[u8]) -> bool {
             println!("{}: {error}", path.display());
             false
         }
+    }
+}
+
+/// Damaged copies of each blob.
+const DAMAGES: u64 = 8;
+
+/// `bytes` with some changed, at places and to values that `seed` decides; every fourth copy is cut too.
+fn damage(bytes: &[u8], seed: u64) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    // A linear congruential generator: the same damage on every run.
+    let mut state = seed;
+    let mut next = |limit: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap_or(0) % limit
+    };
+    for _ in 0..=next(40) {
+        let at = next(bytes.len());
+        bytes[at] = u8::try_from(next(256)).unwrap_or(0);
+    }
+    if seed % 4 == 3 {
+        bytes.truncate(next(bytes.len()));
+    }
+    bytes
+}
+
+fn survive(bytes: &[u8]) {
+    let options = Options::default();
+    let linked = Blob::parse(bytes, &options).and_then(|blob| {
+        blob.dump(drop);
+        blob.link().map(drop)
+    });
+    let valid = validate(bytes, &options, Mode::Permissive).is_ok_and(|report| report.valid);
+    assert!(!valid || linked.is_ok(), "valid, but it does not link: {linked:?}");
+    if let Ok(decoded) = decode(bytes, &options) {
+        // Writing may refuse what reading accepts; it must not panic.
+        let _ = encode(&decoded.program);
     }
 }
 

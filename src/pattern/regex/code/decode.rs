@@ -19,7 +19,8 @@ pub fn decode(record: &[u8]) -> Result<Regex, CodeError> {
     let program = read(record)?;
     let shape = || error(CodeErrorKind::Shape, HEAD);
     let accept = program.iter().position(|step| matches!(step, Instruction::Accept)).ok_or_else(shape)?;
-    let meets = post_dominators(&program, accept);
+    let mut work = MAX_WORK;
+    let meets = post_dominators(&program, accept, &mut work)?;
     let mut closers = vec![Vec::new(); program.len()];
     for (at, pair) in program.windows(2).enumerate() {
         match pair {
@@ -27,8 +28,7 @@ pub fn decode(record: &[u8]) -> Result<Regex, CodeError> {
             _ => {}
         }
     }
-    let mut parser =
-        Parser { program: &program, meets: &meets, closers: &closers, barriers: Vec::new(), work: MAX_WORK };
+    let mut parser = Parser { program: &program, meets: &meets, closers: &closers, barriers: Vec::new(), work };
     let node = parser.sequence(start(&program), accept, None)?;
     let regex = Regex::new(node).map_err(|_| error(CodeErrorKind::TooLarge, 0))?;
     if encode(&regex)? == record { Ok(regex) } else { Err(shape()) }
@@ -127,8 +127,9 @@ fn successors(program: &[Instruction], at: usize) -> [Option<usize>; 2] {
 }
 
 /// For each instruction the first one that every way from it to `accept` passes (Cooper, Harvey, Kennedy: "A simple, fast
-/// dominance algorithm", on the reversed graph). None where `accept` is out of reach.
-fn post_dominators(program: &[Instruction], accept: usize) -> Vec<Option<usize>> {
+/// dominance algorithm", on the reversed graph). None where `accept` is out of reach. Graphs that no compiler makes take
+/// many rounds; `work` ends them.
+fn post_dominators(program: &[Instruction], accept: usize, work: &mut usize) -> Result<Vec<Option<usize>>, CodeError> {
     let mut predecessors = vec![Vec::new(); program.len()];
     for at in 0..program.len() {
         for next in successors(program, at).into_iter().flatten() {
@@ -161,22 +162,25 @@ fn post_dominators(program: &[Instruction], accept: usize) -> Vec<Option<usize>>
     while changed {
         changed = false;
         for &at in order.iter().rev().filter(|at| **at != accept) {
+            let mut climbed = 1;
             let known = successors(program, at).into_iter().flatten().filter(|next| parent[*next].is_some());
             let new = known.reduce(|mut a, mut b| {
                 while a != b {
+                    climbed += 1;
                     // A smaller rank is farther from `accept`; known nodes lead up to it.
                     let climber = if rank[a] < rank[b] { &mut a } else { &mut b };
                     *climber = parent[*climber].unwrap_or(accept);
                 }
                 a
             });
+            *work = work.checked_sub(climbed).ok_or(error(CodeErrorKind::TooLarge, 0))?;
             if new.is_some() && parent[at] != new {
                 parent[at] = new;
                 changed = true;
             }
         }
     }
-    parent
+    Ok(parent)
 }
 
 struct Parser<'p> {
@@ -190,8 +194,8 @@ struct Parser<'p> {
 }
 
 impl Parser<'_> {
-    fn spend(&mut self) -> Result<(), CodeError> {
-        self.work = self.work.checked_sub(1).ok_or(error(CodeErrorKind::TooLarge, 0))?;
+    fn spend(&mut self, work: usize) -> Result<(), CodeError> {
+        self.work = self.work.checked_sub(work).ok_or(error(CodeErrorKind::TooLarge, 0))?;
         Ok(())
     }
 
@@ -205,7 +209,7 @@ impl Parser<'_> {
         let mut at = start;
         let mut limit = inside;
         while at != stop {
-            self.spend()?;
+            self.spend(1)?;
             if let Some((fork, out)) = self.plus_loop(at, limit.take())? {
                 let body = self.sequence(at, fork, Some(fork))?;
                 parts.push(Node::Repeat(Box::new(body), Repeat::Plus));
@@ -245,7 +249,7 @@ impl Parser<'_> {
         let mut rights = vec![other];
         let mut left = at + 1;
         while let Some(&Instruction::Fork(other)) = self.program.get(left) {
-            self.spend()?;
+            self.spend(1)?;
             let alternation = other != meet && self.meets[left] == Some(meet);
             if !alternation || self.plus_loop(left, None)?.is_some() || self.reaches(left + 1, left)? {
                 break;
@@ -264,7 +268,7 @@ impl Parser<'_> {
     fn plus_loop(&mut self, at: usize, limit: Option<usize>) -> Result<Option<(usize, usize)>, CodeError> {
         let closers = self.closers;
         for &(fork, out) in closers[at].iter().rev().filter(|(fork, _)| limit.is_none_or(|limit| *fork < limit)) {
-            self.spend()?;
+            self.spend(1)?;
             if !self.reaches(out, fork)? {
                 return Ok(Some((fork, out)));
             }
@@ -274,13 +278,15 @@ impl Parser<'_> {
 
     /// Whether a way leads from `from` to `to` without passing where a sequence around stops.
     fn reaches(&mut self, from: usize, to: usize) -> Result<bool, CodeError> {
+        // Clearing memory is cheap, not free.
+        self.spend(self.program.len() / 32)?;
         let mut seen = vec![false; self.program.len()];
         for barrier in &self.barriers {
             seen[*barrier] = true;
         }
         let mut todo = vec![from];
         while let Some(at) = todo.pop() {
-            self.spend()?;
+            self.spend(1)?;
             if at == to {
                 return Ok(true);
             }
