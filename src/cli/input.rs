@@ -7,7 +7,7 @@ use super::exit::{Exit, Failure};
 use super::files;
 use super::imports::FileLoader;
 use crate::diag::Source;
-use crate::profile::{self, EvalOptions, Evaluation, Limits};
+use crate::profile::{self, EvalFailure, EvalOptions, Evaluation, Limits};
 
 /// Reads and evaluates the profile at `path` (`-` is standard input) and reports the warnings.
 ///
@@ -24,15 +24,27 @@ pub(super) fn profile(context: &mut Context, path: &Path) -> Result<Evaluation, 
 /// Exit 65 when it is wrong.
 pub(super) fn evaluate(context: &mut Context, source: Source) -> Result<Evaluation, Box<Failure>> {
     let options = options(context);
-    let loader =
-        FileLoader { directories: context.import_dirs.clone(), allow_absolute: context.allow_absolute_imports };
-    match profile::evaluate(source, &loader, &options) {
+    match evaluate_with(context, source, &options) {
         Ok(evaluation) => {
             context.report(&evaluation.sources, &evaluation.warnings);
             Ok(evaluation)
         }
         Err(failure) => Err(Failure::from_diagnostics(Exit::BadInput, failure.diagnostics, failure.sources)),
     }
+}
+
+/// Evaluates a profile that was read already, and reports nothing.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn evaluate_with(
+    context: &Context,
+    source: Source,
+    options: &EvalOptions,
+) -> Result<Evaluation, Box<EvalFailure>> {
+    let loader =
+        FileLoader { directories: context.import_dirs.clone(), allow_absolute: context.allow_absolute_imports };
+    profile::evaluate(source, &loader, options)
 }
 
 /// What the common options say about evaluation.

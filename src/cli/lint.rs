@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::{files, render};
-use crate::diag::{Code, Diagnostic, Source, SourceMap};
+use super::{files, input, render};
+use crate::diag::{Code, Diagnostic, Location, Severity, Source, SourceId, SourceMap};
 use crate::lint::{self, Config, Finding, Input, report};
-use crate::syntax;
+use crate::{profile, syntax};
 
 const CODE_CONFIG: Code = Code("E0730");
 
@@ -19,6 +19,8 @@ const CODE_CONFIG: Code = Code("E0730");
 const CONFIG_NAME: &str = ".sbpl-lint.json";
 
 /// Report what is probably wrong with profiles, although they can be read. `sbpl rule` lists the rules.
+///
+/// Errors of syntax and evaluation are reported too, and end with 65. A profile whose imports cannot be found, or a fragment without (version n), is checked without evaluation.
 ///
 /// A finding is allowed by a comment on its line, or on the line before its form: `;; sbpl-lint: allow SBPL003 -- reason`.
 ///
@@ -89,11 +91,15 @@ impl Args {
                 source
             };
             let parsed = syntax::parse(source.shared_text(), &context.syntax_limits());
-            let id = sources.add(source);
-            errors.extend(parsed.errors.iter().map(|error| error.to_diagnostic(id)));
-            if !parsed.errors.is_empty() {
+            let id = sources.add(source.clone());
+            let mut bad: Vec<Diagnostic> = parsed.errors.iter().map(|error| error.to_diagnostic(id)).collect();
+            if bad.is_empty() && parsed.tree.roots().any(|root| parsed.tree.head(root) == Some(b"version")) {
+                bad = evaluation_errors(context, &source, &parsed.tree, id, &mut sources);
+            }
+            if !bad.is_empty() {
                 exit = worse(exit, Exit::BadInput);
             }
+            errors.append(&mut bad);
             let input = Input { tree: &parsed.tree, source: id, target: context.target, parameters: &context.params };
             let found = lint::lint(input, &config);
             if !found.is_empty() {
@@ -104,6 +110,62 @@ impl Args {
         show(context, format, &sources, &errors, &findings, fixed);
         Ok(exit)
     }
+}
+
+/// What the compiler would stop at, whatever the parameters that are not given: the profile is evaluated without them and with
+/// stand-ins, and what goes wrong in both is told. A profile whose imports are not here is not judged.
+fn evaluation_errors(
+    context: &Context,
+    source: &Source,
+    tree: &syntax::Tree,
+    id: SourceId,
+    sources: &mut SourceMap,
+) -> Vec<Diagnostic> {
+    let options = input::options(context);
+    let Err(first) = input::evaluate_with(context, source.clone(), &options) else { return Vec::new() };
+    let is_import = |error: &Diagnostic| profile::IMPORT_CODES.contains(&error.code);
+    if first.diagnostics.iter().any(is_import) {
+        return Vec::new();
+    }
+    let mut complete = options;
+    let params = complete.params.get_or_insert_default();
+    let asked = tree.nodes().filter(|&node| tree.head(node) == Some(b"param"));
+    for name in asked.filter_map(|node| tree.children(node).nth(1)) {
+        if let Some(syntax::Atom::String(name)) = tree.datum(name) {
+            let name = String::from_utf8_lossy(&name).into_owned();
+            params.entry(name.clone()).or_insert_with(|| format!("/{name}"));
+        }
+    }
+    let Err(second) = input::evaluate_with(context, source.clone(), &complete) else { return Vec::new() };
+    let alike = |error: &Diagnostic| {
+        second.diagnostics.iter().any(|other| (other.code, other.location) == (error.code, error.location))
+    };
+    let errors = first.diagnostics.iter().filter(|error| error.severity == Severity::Error && alike(error));
+    let errors: Vec<Diagnostic> = errors.cloned().collect();
+    adopt(errors, &first.sources, id, sources)
+}
+
+/// The diagnostics with their places in `sources`, which gets the imported texts; the profile itself is there as `id`.
+fn adopt(mut errors: Vec<Diagnostic>, from: &SourceMap, id: SourceId, sources: &mut SourceMap) -> Vec<Diagnostic> {
+    if errors.is_empty() {
+        return errors;
+    }
+    let ids: Vec<SourceId> = from
+        .iter()
+        .enumerate()
+        .map(|(index, (_, source))| if index == 0 { id } else { sources.add(source.clone()) })
+        .collect();
+    let moved = |location: &mut Location| {
+        if let Some(&id) = ids.get(location.source.0 as usize) {
+            location.source = id;
+        }
+    };
+    for error in &mut errors {
+        error.location.iter_mut().for_each(moved);
+        error.labels.iter_mut().for_each(|label| moved(&mut label.location));
+        error.backtrace.iter_mut().for_each(|frame| moved(&mut frame.location));
+    }
+    errors
 }
 
 /// A file that cannot be read outweighs one that is bad, which outweighs findings.

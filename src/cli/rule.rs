@@ -6,7 +6,7 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::diag::Code;
 use crate::lint::{self, RULES, Rule};
-use crate::{pattern, syntax};
+use crate::{blob, compile, decide, pattern, probe, profile, sandbox, shim, syntax};
 
 const CODE_UNKNOWN: Code = Code("E0731");
 
@@ -21,7 +21,17 @@ pub(super) struct Args {
 
 /// Every error code with its meaning, by room.
 fn error_codes() -> Vec<(Code, &'static str)> {
-    let rooms: [&[(Code, &'static str)]; 2] = [&syntax::CODES, pattern::codes::CODES];
+    let rooms: [&[(Code, &'static str)]; 9] = [
+        &syntax::CODES,
+        profile::CODES,
+        compile::CODES,
+        blob::codes::CODES,
+        &shim::CODES,
+        &probe::CODES,
+        &sandbox::CODES,
+        decide::CODES,
+        pattern::codes::CODES,
+    ];
     let mut all = rooms.concat();
     all.sort_unstable_by_key(|(code, _)| *code);
     all

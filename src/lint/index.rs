@@ -41,7 +41,7 @@ pub(super) struct RuleForm<'a> {
     pub(super) node: NodeId,
     pub(super) action: Action,
     pub(super) operations: Vec<OperationName<'a>>,
-    /// Calls of filters and of `require-…`.
+    /// Calls of filters and of `require-…`, in the order of the text.
     pub(super) filters: Vec<NodeId>,
     /// `(with …)` forms.
     pub(super) modifiers: Vec<NodeId>,

@@ -4,7 +4,7 @@
 //! are *maybe*. It says nothing it is not sure of. Rules that imports bring are not seen.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::index::{FilterCall, Index, Place, RuleForm};
 use super::text::{Piece, Text};
@@ -13,6 +13,12 @@ use crate::vocab::{Action, FilterForm, OpId, Target};
 
 /// Rules that are looked at for all questions about one file. Spent, every answer is "not sure".
 const BUDGET: u32 = 1 << 20;
+
+/// Prefixes of one operation that are kept apart.
+const MOST_PREFIXES: usize = 64;
+
+/// Longest path that is looked at; no file has a longer one.
+const LONGEST_PATH: usize = 4096;
 
 /// One path that a rule names. Parameters stand in it as `\0NAME\0`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +84,42 @@ struct Rules {
     /// The newest rule that surely takes effect, by the path that it names.
     exact: HashMap<Vec<u8>, usize>,
     subpath: HashMap<Vec<u8>, usize>,
+    allows: Allows,
+    /// A filtered deny is among them.
+    denies: bool,
+}
+
+/// What the allow rules of one operation may open.
+#[derive(Debug, Default)]
+struct Allows {
+    /// One has no filter, or filters that are not known.
+    anything: bool,
+    exact: HashSet<Vec<u8>>,
+    subpath: HashSet<Vec<u8>>,
+    prefix: Vec<Vec<u8>>,
+}
+
+impl Allows {
+    fn add(&mut self, test: &PathTest) {
+        match test.form {
+            FilterForm::Exact => {
+                self.exact.insert(test.path.clone());
+            }
+            FilterForm::Subpath => {
+                self.subpath.insert(test.path.clone());
+            }
+            // A list that long is not worth a search: it opens much.
+            FilterForm::Prefix if self.prefix.len() < MOST_PREFIXES => self.prefix.push(test.path.clone()),
+            _ => self.anything = true,
+        }
+    }
+
+    fn may(&self, path: &[u8]) -> bool {
+        self.anything
+            || self.exact.contains(path)
+            || [path, b"/"].into_iter().chain(parents(path)).any(|up| self.subpath.contains(up))
+            || self.prefix.iter().any(|prefix| path.starts_with(prefix))
+    }
 }
 
 /// What the order of decision needs of a rule.
@@ -105,7 +147,7 @@ impl Order {
         let mut counted = vec![0; index.rules.len()];
         for call in &index.calls {
             let Some((at, rule)) = call.rule.and_then(|at| Some((at, index.rules.get(at)?))) else { continue };
-            if rule.with_filter || !rule.filters.contains(&call.node) {
+            if rule.with_filter || rule.filters.binary_search(&call.node).is_err() {
                 continue;
             }
             if let Some(tests) = path_tests(tree, index, target, call) {
@@ -122,6 +164,11 @@ impl Order {
             for id in rule.operations.iter().filter_map(|named| named.id) {
                 let entry = operations.entry(id).or_default();
                 if rule.unfiltered() { &mut entry.unfiltered } else { &mut entry.filtered }.push(at);
+                entry.denies |= rule.action == Action::Deny && !rule.unfiltered();
+                if rule.action == Action::Allow {
+                    entry.allows.anything |= rule.unfiltered() || conditions[at].more;
+                    conditions[at].paths.iter().for_each(|test| entry.allows.add(test));
+                }
                 for test in conditions[at].paths.iter().filter(|_| rule.place == Place::Sure) {
                     match test.form {
                         FilterForm::Exact => entry.exact.insert(test.path.clone(), at),
@@ -169,6 +216,16 @@ impl Order {
         let whole = (test.form != FilterForm::Prefix).then_some(&test.path[..]);
         let above = whole.into_iter().chain(parents(&test.path)).chain([&b"/"[..]]);
         above.filter_map(|path| rules.subpath.get(path)).chain(same).max().copied()
+    }
+
+    /// True when a filtered deny names `operation`.
+    pub(super) fn denies(&self, operation: OpId) -> bool {
+        self.operations.get(&operation).is_some_and(|rules| rules.denies)
+    }
+
+    /// True when some allow rule may open the file `path` for `operation`, whatever other rules say.
+    pub(super) fn may_allow(&self, operation: OpId, path: &[u8]) -> bool {
+        self.target.lineage(operation).filter_map(|id| self.operations.get(&id)).any(|rules| rules.allows.may(path))
     }
 
     /// What the profile's own fallback of `operation` is; `None` when the text does not settle it.
@@ -233,7 +290,7 @@ fn path_tests<'a>(tree: &'a Tree, index: &Index<'a>, target: &Target, call: &Fil
     tree.children(call.node)
         .skip(1)
         .map(|node| {
-            let written = symbolic(tree, &Text::of(tree, index, node))?;
+            let written = symbolic(tree, &Text::of(tree, index, node)).filter(|path| path.len() <= LONGEST_PATH)?;
             let path = if target.folds_case() { written.to_ascii_lowercase() } else { written.clone() };
             Some(PathTest { node, form: call.form, path, written })
         })

@@ -46,3 +46,6 @@ codes! {
     FILTER_LIMIT = "E0235", "filters are nested too deep or have too many parts";
     OBSOLETE_OPERATION = "E0250", "an operation name that newer systems spell otherwise";
 }
+
+/// The codes of imports that fail: about the place where a profile is evaluated, not about the profile.
+pub const IMPORT_CODES: [Code; 3] = [IMPORT, IMPORT_REFUSED, IMPORT_LIMIT];

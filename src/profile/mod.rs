@@ -24,7 +24,7 @@ mod object;
 mod report;
 mod rules;
 
-pub use codes::CODES;
+pub use codes::{CODES, IMPORT_CODES};
 pub use error::ProfileError;
 pub use limits::Limits;
 pub use loader::{ImportError, ImportRequest, Loader, MemoryLoader, NoImports};

@@ -243,12 +243,17 @@ fn bare_sysctl_read(context: &Context<'_>, found: &mut Findings<'_>) {
 fn matches_everything(context: &Context<'_>, found: &mut Findings<'_>) {
     for call in context.index.calls.iter().filter(|call| !call.negated) {
         // The text of a filter that is narrowed by others may well be everything.
-        let alone = context.rule_of(call).is_some_and(|rule| rule.filters.contains(&call.node) && !rule.with_filter);
+        // `(xpc-service-name-prefix "")` still tells names of XPC services from others.
+        let name = context.target.filter_name(call.id);
+        let single_kind = !matches!(&*name, "global-name" | "local-name" | "xpc-service-name");
+        let alone = context
+            .rule_of(call)
+            .is_some_and(|rule| rule.filters.binary_search(&call.node).is_ok() && !rule.with_filter);
         for node in context.arguments(call.node).filter(|_| alone) {
             let text = context.text(node);
             let Some(bytes) = text.known() else { continue };
             let all = match call.form {
-                FilterForm::Prefix => bytes.is_empty() || (call.name == b"prefix" && *bytes == *b"/"),
+                FilterForm::Prefix => single_kind && (bytes.is_empty() || (call.name == b"prefix" && *bytes == *b"/")),
                 FilterForm::Regex => {
                     matches!(&*bytes, b"" | b".*" | b"^" | b"$" | b"^.*" | b".*$" | b"^.*$" | b"^/" | b"/")
                 }

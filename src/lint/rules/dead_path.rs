@@ -95,7 +95,8 @@ type Live<'c, 'a> = HashMap<(FilterForm, Vec<u8>), Vec<PathArgument<'c, 'a>>>;
 fn split<'c, 'a>(context: &'c Context<'a>) -> (Vec<PathArgument<'c, 'a>>, Live<'c, 'a>) {
     let mut dead = Vec::new();
     let mut live = Live::new();
-    for argument in context.path_arguments(&FORMS) {
+    // Longer ones are another rule's business.
+    for argument in context.path_arguments(&FORMS).into_iter().filter(|argument| argument.path().len() <= 1024) {
         if is_dead(&argument) {
             dead.push(argument);
         } else if let Some(path) = argument.path().strip_prefix(b"/private") {

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use crate::lint::context::Context;
 use crate::lint::finding::Findings;
 use crate::lint::index::{Place, RuleForm, ancestors};
@@ -136,9 +138,15 @@ declare_rule! {
     MODIFIER_MISMATCH = "SBPL026" "modifier-does-not-apply" { Names, Error, default: true, fix: No } modifier_mismatch
 }
 
+/// Unknown names for which a known one is looked for; more of them are not typing mistakes.
+const MOST_GUESSES: usize = 100;
+
 fn unknown(context: &Context<'_>, found: &mut Findings<'_>) {
     let tree = context.tree;
     let imports = !context.index.lists("import").is_empty() || !context.index.lists("load").is_empty();
+    let questions = context.index.lists("defined?").iter().flat_map(|&form| tree.subtree(form));
+    let asked: HashSet<&[u8]> = questions.filter_map(|node| tree.symbol(node)).collect();
+    let mut guesses = MOST_GUESSES;
     for rule in context.index.rules.iter().filter(|rule| rule.place != Place::Unknown && !rule.broken) {
         for &node in &rule.opaque {
             let (name, filter) = match (tree.symbol(node), tree.head(node)) {
@@ -149,12 +157,13 @@ fn unknown(context: &Context<'_>, found: &mut Findings<'_>) {
             if context.index.binds(name) || context.names.contains_key(name) || is_language(name) {
                 continue;
             }
-            if tested(context, node, name) {
+            if tested(context, &asked, node, name) {
                 continue;
             }
             let Ok(name) = std::str::from_utf8(name) else { continue };
             let elsewhere = systems_with(name, context.version);
-            let close = nearest(context, name, filter);
+            let close = (guesses > 0).then(|| nearest(context, name, filter)).flatten();
+            guesses = guesses.saturating_sub(1);
             if elsewhere.is_empty() && close.is_none() && (imports || filter) {
                 continue;
             }
@@ -201,13 +210,9 @@ fn is_language(name: &[u8]) -> bool {
     LANGUAGE.contains(&name) || name.starts_with(b"require-") || name.starts_with(b"%")
 }
 
-/// True when a form around `node` asks `(defined? 'name)`, or the file asks it anywhere.
-fn tested(context: &Context<'_>, node: NodeId, name: &[u8]) -> bool {
-    context
-        .index
-        .lists("defined?")
-        .iter()
-        .any(|&form| context.tree.subtree(form).any(|inside| context.tree.symbol(inside) == Some(name)))
+/// True when a form around `node` is a test, and the file asks `(defined? 'name)` somewhere.
+fn tested(context: &Context<'_>, asked: &HashSet<&[u8]>, node: NodeId, name: &[u8]) -> bool {
+    asked.contains(name)
         && ancestors(context.tree, node)
             .any(|up| matches!(context.tree.head(up), Some(b"if" | b"when" | b"unless" | b"cond" | b"and" | b"or")))
 }
@@ -224,7 +229,7 @@ fn systems_with(name: &str, version: u8) -> Vec<&'static str> {
 
 /// The known name that is at most two typing mistakes away.
 fn nearest(context: &Context<'_>, name: &str, filter: bool) -> Option<String> {
-    if name.len() < 5 {
+    if !(5..=64).contains(&name.len()) {
         return None;
     }
     let known = context.names.iter().filter(|(_, spelling)| matches!(spelling, Spelling::Filter { .. }) == filter);

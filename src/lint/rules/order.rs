@@ -373,8 +373,7 @@ fn undone(order: &Order, condition: &Condition, narrow: OpId) -> Option<(usize, 
     }
     let bare = order.unfiltered(narrow).last().copied().filter(sure_allow)?;
     // A deny of its own on the narrow operation shows that the author knows.
-    let denied = order.filtered(narrow).iter().any(|&at| order.rule(at).action == Action::Deny);
-    (!denied).then_some((bare, None))
+    (!order.denies(narrow)).then_some((bare, None))
 }
 
 fn already_allowed(context: &Context<'_>, found: &mut Findings<'_>) {
@@ -396,12 +395,12 @@ fn already_allowed(context: &Context<'_>, found: &mut Findings<'_>) {
                 info.prelude >= context.version || info.own == Some(Action::Allow)
             });
             let Some(own) = own else { continue };
-            let untouched = context.target.lineage(id).take_while(|&up| up != own).chain([own]).all(|up| {
-                order.unfiltered(up).is_empty()
-                    && order.filtered(up).iter().all(|&at| order.rule(at).action == Action::Allow)
-            });
+            let limited = |up: OpId| !order.unfiltered(up).is_empty() || order.denies(up);
             // Once for each that is open: one deny answers for all that follow.
-            if !untouched || said.contains(&own) {
+            if said.contains(&own)
+                || limited(own)
+                || context.target.lineage(id).take_while(|&up| up != own).any(limited)
+            {
                 continue;
             }
             said.push(own);

@@ -283,7 +283,7 @@ fn placeholder(context: &Context<'_>, found: &mut Findings<'_>) {
 
 fn placeholders(path: &[u8]) -> bool {
     const EXPANDED: [&[u8]; 3] = [b"HOME", b"FRONT_USER_HOME", b"ANY_UUID"];
-    let name_at = |text: &[u8]| text.iter().take_while(|b| b.is_ascii_uppercase() || **b == b'_').count();
+    let name_at = |text: &[u8]| text.iter().take(64).take_while(|b| b.is_ascii_uppercase() || **b == b'_').count();
     for (at, byte) in path.iter().enumerate() {
         let rest = &path[at + 1..];
         let found = match byte {

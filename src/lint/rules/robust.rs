@@ -165,8 +165,8 @@ fn closed(context: &Context<'_>) -> bool {
         && !context.index.lists("version").is_empty()
         && context.order.fallback(OpId::DEFAULT) == Some(Action::Deny)
         && context.index.rules.iter().any(|rule| rule.names(OpId::DEFAULT))
-        // A rule that is made by a function can be anything.
-        && context.index.rules.iter().all(|rule| rule.place != Place::Unknown)
+        // A rule that is made by a function, or whose operation is a variable, can be anything.
+        && context.index.rules.iter().all(|rule| rule.place != Place::Unknown && !rule.operations.is_empty())
 }
 
 /// The rules that may allow `operation`.
@@ -175,16 +175,7 @@ fn allowing<'c, 'a>(
     operation: OpId,
 ) -> impl Iterator<Item = (usize, &'c RuleForm<'a>)> + use<'c, 'a> {
     context.index.rules.iter().enumerate().filter(move |(_, rule)| {
-        rule.action == Action::Allow
-            && (context.target.lineage(operation).any(|up| rule.names(up)) || rule.operations.is_empty())
-    })
-}
-
-/// True when some rule may allow `operation` on the file `path`.
-fn may(context: &Context<'_>, operation: OpId, path: &[u8]) -> bool {
-    allowing(context, operation).any(|(at, rule)| {
-        let condition = context.order.condition(at);
-        rule.unfiltered() || condition.more || condition.paths.iter().any(|test| test.matches(path))
+        rule.action == Action::Allow && context.target.lineage(operation).any(|up| rule.names(up))
     })
 }
 
@@ -209,7 +200,10 @@ fn loader(context: &Context<'_>, found: &mut Findings<'_>) {
         return;
     }
     let Some((_, rule)) = allowing(context, exec).next() else { return };
-    if !["/usr/lib/dyld", "/usr/lib/libsystem.b.dylib"].iter().any(|path| may(context, read, path.as_bytes())) {
+    if !["/usr/lib/dyld", "/usr/lib/libsystem.b.dylib"]
+        .iter()
+        .any(|path| context.order.may_allow(read, path.as_bytes()))
+    {
         found
             .at(rule.node, "what is executed dies in the loader: nothing lets it read /usr/lib")
             .help("Allow file-read* for (literal \"/\"), (subpath \"/usr/lib\") and (subpath \"/System\").");
@@ -231,7 +225,7 @@ fn ancestors(context: &Context<'_>, found: &mut Findings<'_>) {
                 continue;
             }
             let hidden: Vec<&[u8]> =
-                parents(&test.path).filter(|up| !up.is_empty() && !may(context, look, up)).collect();
+                parents(&test.path).filter(|up| !up.is_empty() && !context.order.may_allow(look, up)).collect();
             let Some(nearest) = hidden.first() else { continue };
             let finding = found.at(
                 test.node,
