@@ -5,7 +5,7 @@ use super::error::ProfileError;
 use super::host::Evaluator;
 use crate::diag::Diagnostic;
 use crate::policy::Policy;
-use crate::scheme::{ErrorKind, Fail, Machine, Value};
+use crate::scheme::{ErrorKind, Fail, Limit, Machine, Value};
 use crate::syntax::template_hint;
 use crate::vocab::{self, Target};
 
@@ -21,9 +21,11 @@ pub(super) fn explain<'a>(machine: &Machine<Evaluator<'a>>, error: &Fail<Evaluat
             missing_parameter(machine, error, *index, diagnostic);
         }
         ErrorKind::Host(error) => profile(error, diagnostic),
-        ErrorKind::Limit(_) => {
-            diagnostic.help.push("Raise the limit with --limit NAME=NUMBER if the profile is right.".to_owned())
-        }
+        ErrorKind::Limit(limit) => diagnostic.help.push(raise(match limit {
+            Limit::Steps(_) => "steps",
+            Limit::Heap(_) => "heap-bytes",
+            Limit::Depth(_) => "call-depth",
+        })),
         _ => {}
     }
 }
@@ -145,6 +147,11 @@ fn not_given(name: &str) -> String {
     format!("parameter {name:?} is not given: -D {name}=…")
 }
 
+/// The names are those of the command's `--limit`.
+fn raise(limit: &str) -> String {
+    format!("Raise the limit with --limit {limit}=NUMBER if the profile is right.")
+}
+
 fn profile(error: &ProfileError, diagnostic: &mut Diagnostic) {
     let help = match error {
         ProfileError::MalformedFilter { problem, .. } if !problem.is_empty() => {
@@ -175,10 +182,9 @@ fn profile(error: &ProfileError, diagnostic: &mut Diagnostic) {
         ProfileError::ModifierAction { modifier: "no-report", .. } => {
             "Only a deny reports; (with no-report) is for deny."
         }
-        ProfileError::ImportLimit(_)
-        | ProfileError::RuleLimit(_)
-        | ProfileError::FilterTests(_)
-        | ProfileError::FilterDepth(_) => "Raise the limit with --limit NAME=NUMBER if the profile is right.",
+        ProfileError::RuleLimit(_) => return diagnostic.help.push(raise("rules")),
+        ProfileError::FilterTests(_) => return diagnostic.help.push(raise("filter-tests")),
+        ProfileError::FilterDepth(_) => return diagnostic.help.push(raise("filter-depth")),
         _ => return,
     };
     diagnostic.help.push(help.to_owned());
