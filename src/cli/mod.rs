@@ -19,7 +19,7 @@ mod render;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 pub use context::Common;
 use context::Context;
@@ -43,6 +43,9 @@ enum Verb {
     Decode(decode::Args),
     Dump(dump::Args),
     Validate(validate::Args),
+    Bundle(bundle::Args),
+    Plan(plan::Args),
+    Preflight(preflight::Args),
     Run(run::Args),
     Shim(shim::Args),
     Parse(parse::Args),
@@ -56,6 +59,7 @@ enum Verb {
 }
 
 mod blob_file;
+mod bundle;
 mod compile;
 mod completions;
 mod decide;
@@ -67,6 +71,8 @@ mod fmt;
 mod lint;
 mod man;
 mod parse;
+mod plan;
+mod preflight;
 mod rule;
 mod run;
 mod shim;
@@ -82,6 +88,9 @@ impl Verb {
             Self::Decode(args) => args.run(context),
             Self::Dump(args) => args.run(context),
             Self::Validate(args) => args.run(context),
+            Self::Bundle(args) => args.run(context),
+            Self::Plan(args) => args.run(context),
+            Self::Preflight(args) => args.run(context),
             Self::Run(args) => args.run(context),
             Self::Shim(args) => args.run(context),
             Self::Parse(args) => args.run(context),
@@ -102,12 +111,22 @@ pub fn main() -> ExitCode {
     outcome.unwrap_or(Exit::Internal).into()
 }
 
+/// The status for arguments that do not parse: a verb may have one of its own.
+fn wrong_usage(arguments: &[OsString]) -> Exit {
+    let matches = Command::command().ignore_errors(true).try_get_matches_from(arguments);
+    match matches.as_ref().ok().and_then(|matches| matches.subcommand_name()) {
+        Some("preflight") => Exit::Command(preflight::USAGE),
+        _ => Exit::Usage,
+    }
+}
+
 fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
-    let command = match Command::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let command = match Command::try_parse_from(&arguments) {
         Ok(command) => command,
         Err(error) => {
             // Help and version are answers, not failures; a closed pipe cannot be told about.
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Fine };
+            let exit = if error.use_stderr() { wrong_usage(&arguments) } else { Exit::Fine };
             return if error.print().is_err() { Exit::Fine } else { exit };
         }
     };

@@ -9,8 +9,9 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::files;
 use super::imports::FileLoader;
+use super::plan;
 use crate::diag::SourceMap;
-use crate::probe::{self, Clock, Files, Identity, PlanSet, ProbeError, ReadFailure, Report, RunOptions};
+use crate::probe::{self, Clock, Files, Identity, ProbeError, ReadFailure, Report, RunOptions};
 use crate::sandbox::{Backend, BackendKind};
 
 /// Shim, compile and probe the profiles of a plan, compare with the expected matrix, and write a run bundle.
@@ -58,22 +59,14 @@ impl Choice {
 impl Args {
     pub(super) fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
         let backend = self.backend.open()?;
-        let disk;
-        let (set, files): (PlanSet, &dyn Files) = match &self.plan {
-            None => (probe::golden::plan_set().map_err(failure)?, &probe::golden::Embedded),
-            Some(path) => {
-                disk = PlanFiles::beside(path, context.limit("input-bytes"));
-                let source = files::read(context, path)?;
-                (PlanSet::load(source.text(), &disk).map_err(failure)?, &disk)
-            }
-        };
+        let (set, files) = plan::load(context, self.plan)?;
         let identity = Identity { run_id: uuid::Uuid::new_v4().to_string(), pid: std::process::id() };
         let loader =
             FileLoader { directories: context.import_dirs.clone(), allow_absolute: context.allow_absolute_imports };
         let options = RunOptions {
             backend: backend.as_ref(),
             evaluation: &super::input::options(context),
-            files,
+            files: files.as_ref(),
             loader: &loader,
             out: &self.out,
             identity: &identity,

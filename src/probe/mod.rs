@@ -19,6 +19,7 @@
 //! - Two runs of one plan differ in ids and times only.
 
 pub mod artifact;
+mod build;
 pub mod bundle;
 mod decode;
 mod difference;
@@ -32,6 +33,7 @@ mod mismatch;
 mod one;
 pub mod plan;
 pub mod preflight;
+mod promote;
 mod python_json;
 pub mod registry;
 mod row;
@@ -39,8 +41,10 @@ mod run;
 mod set;
 pub mod tag;
 
+pub use build::build_plan;
 pub use error::{CODES, ProbeError};
 pub use lint::lint;
+pub use promote::promotion_packet;
 pub use run::{Clock, Identity, Report, Row, RunOptions, run};
 pub use set::{Files, PlanSet, ReadFailure};
 

@@ -124,12 +124,16 @@ impl Plan {
 
     /// What identifies the plan: SHA-256 of the fields that change a run.
     pub fn digest(&self) -> String {
+        let object = |value: &Option<Value>| match value {
+            None | Some(Value::Null) => json!({}),
+            Some(value) => value.clone(),
+        };
         let fields = json!({
             "plan_id": self.plan_id,
-            "registry_id": self.registry_id,
+            "registry_id": Some(&self.registry_id).filter(|id| !id.is_empty()),
             "profiles": self.profiles,
-            "lanes": self.lanes.clone().unwrap_or_else(|| json!({})),
-            "controls": self.controls.clone().unwrap_or_else(|| json!({})),
+            "lanes": object(&self.lanes),
+            "controls": object(&self.controls),
             "schema_versions": {},
             "apply_preflight_profile": self.apply_preflight_profile,
         });

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{WORLD_ID, sha256_hex};
-use crate::syntax::{self, NodeId, NodeKind, SyntaxLimits, Tree};
+use crate::syntax::{self, Atom, NodeId, SyntaxLimits, Tree};
 
 /// How a scanned file is classed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -210,7 +210,10 @@ fn outer_rule(tree: &Tree, node: NodeId) -> Option<(String, String)> {
 fn rule_operation(tree: &Tree, node: NodeId, actions: &[&[u8]]) -> Option<(String, String)> {
     let action = tree.head(node).filter(|head| actions.contains(head))?;
     let operation = tree.children(node).nth(1)?;
-    let is_atom = matches!(tree.kind(operation), NodeKind::Atom(_));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    is_atom.then(|| (text(action), text(tree.source(operation))))
+    let operation = match tree.datum(operation)? {
+        Atom::String(value) => text(&value),
+        _ => text(tree.source(operation)),
+    };
+    Some((text(action), operation))
 }

@@ -249,6 +249,46 @@ fn without_the_scenario_lane() {
     bundle::verify(&report.folder).unwrap();
 }
 
+/// The digest of the built-in plan, computed with Python's `json.dumps(…, sort_keys=True)` and `hashlib`.
+#[test]
+fn plan_digests_are_those_of_python() {
+    let digest = |text: &[u8]| probe::plan::Plan::parse(text).unwrap().digest();
+    let golden = golden::Embedded.read("plan.json").unwrap();
+    assert_eq!(digest(&golden), "1614a2dd8c3e98e04905066d3ac8ab77f625e3b690a62de40577a9bb46e124ee");
+    let small = br#"{"schema_version": "runtime-tools.plan.v0.1", "plan_id": "x", "lanes": null, "notes": "any"}"#;
+    assert_eq!(digest(small), "efa6564cfe02eda885f3d536471fbf944e2543eaca11c13b53ce160e2c15448c");
+}
+
+/// Killed at any moment, a run leaves bundles that are complete and verified or are refused, and the next run goes through.
+#[cfg(unix)]
+#[test]
+fn killed_runs() {
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+    let out = tempfile::tempdir().unwrap();
+    let run = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sbpl"));
+        command.args(["run", "--out"]).arg(out.path()).stdout(Stdio::null()).spawn().unwrap()
+    };
+    for round in 0..24_u64 {
+        let mut child = run();
+        // Different moments of a run that takes some tens of milliseconds; no two rounds wait the same.
+        std::thread::sleep(Duration::from_micros(round * round * 130 % 60_000));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert!(run().wait().unwrap().success());
+    let listing = bundle::list(out.path()).unwrap();
+    let latest = listing.latest.unwrap();
+    for listed in &listing.bundles {
+        let folder = out.path().join(&listed.run_id);
+        let index = folder.join(bundle::INDEX).exists();
+        assert_eq!(listed.verified, index, "{}: {:?}", listed.run_id, listed.problems);
+        assert_eq!(bundle::verify(&folder).is_ok(), index);
+    }
+    assert!(listing.bundles.iter().any(|listed| listed.run_id == latest && listed.verified));
+}
+
 /// Only one run writes below a root at a time; a run id is used once.
 #[test]
 fn one_writer_at_a_time() {
