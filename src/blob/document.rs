@@ -147,6 +147,7 @@ impl Decoded<'_> {
         });
         match (&self.program.roots, profile) {
             (Roots::Collection { .. }, None) => {
+                document["op_table"] = Value::Null;
                 document["profiles"] = (0..self.blob.profile_count()).map(|at| self.profile_json(at)).collect();
             }
             (Roots::Collection { .. }, Some(at)) => {

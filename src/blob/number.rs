@@ -207,7 +207,8 @@ pub(super) fn recover_order(program: &Program, profiles: &[Profile]) -> Vec<u16>
         let found = pending.iter().position(|&(_, at)| {
             let Some(profile) = profiles.get(usize::from(at)).filter(|_| work > 0) else { return false };
             let walked = numbers.walk(program, &profile.roots).is_ok();
-            work = work.saturating_sub((numbers.count - from) as usize + profile.roots.len() + 16);
+            let undone = if numbers.policy_count == policies { 0 } else { program.policies.len() };
+            work = work.saturating_sub((numbers.count - from) as usize + profile.roots.len() + undone + 16);
             let right = walked && as_found(numbers.log.get(from as usize..).unwrap_or_default(), from);
             if !right {
                 numbers.undo(from, policies);

@@ -33,6 +33,8 @@ fn error_codes() -> Vec<(Code, &'static str)> {
         pattern::codes::CODES,
     ];
     let mut all = rooms.concat();
+    // A check's meaning is what must hold.
+    all.extend(blob::CHECKS.iter().map(|check| (Code(check.code), check.rule)));
     all.sort_unstable_by_key(|(code, _)| *code);
     all
 }
