@@ -43,7 +43,7 @@ fn lossy(bytes: &[u8]) -> String {
 }
 
 /// A printed form on one line.
-fn one_line(form: &[u8]) -> String {
+pub(super) fn one_line(form: &[u8]) -> String {
     String::from_utf8_lossy(form).lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
@@ -224,8 +224,10 @@ impl Judge<'_> {
         });
         let line = match (place, rule.source) {
             (Some(place), _) => place,
-            (None, RuleSource::Prelude) => format!("a default of SBPL version {}: {text}", engine.policy().version()),
-            (None, RuleSource::Implicit) => format!("a rule that the compiler adds: {text}"),
+            (None, RuleSource::Prelude) => {
+                format!("a default of SBPL version {}: {}", engine.policy().version(), shorten(&text))
+            }
+            (None, RuleSource::Implicit) => format!("a rule that the compiler adds: {}", shorten(&text)),
             (None, RuleSource::Profile) => text,
         };
         (line, row)

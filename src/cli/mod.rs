@@ -41,6 +41,7 @@ enum Verb {
     Compile(compile::Args),
     Decide(decide::Args),
     Decode(decode::Args),
+    Diff(diff::Args),
     Dump(dump::Args),
     Validate(validate::Args),
     Bundle(bundle::Args),
@@ -65,6 +66,7 @@ mod completions;
 mod decide;
 mod decided;
 mod decode;
+mod diff;
 mod dump;
 mod expand;
 mod fmt;
@@ -86,6 +88,7 @@ impl Verb {
             Self::Compile(args) => args.run(context),
             Self::Decide(args) => args.run(context),
             Self::Decode(args) => args.run(context),
+            Self::Diff(args) => args.run(context),
             Self::Dump(args) => args.run(context),
             Self::Validate(args) => args.run(context),
             Self::Bundle(args) => args.run(context),

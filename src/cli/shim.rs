@@ -83,6 +83,23 @@ impl Args {
     }
 }
 
+/// The profile's text with the shims called `names` applied, in order.
+///
+/// # Errors
+/// An unknown shim, a shim or profile that is wrong.
+pub(super) fn applied(context: &mut Context, profile: Source, names: &[PathBuf]) -> Result<Source, Box<Failure>> {
+    let mut profile = profile;
+    for name in names {
+        for Chosen { shim, source } in choose(context, name)? {
+            let applied =
+                shim::apply(&shim, profile.shared_text(), None).map_err(|error| failure(&profile, &source, error))?;
+            warn_without_key(context, &shim, None);
+            profile = Source::new(profile.name(), applied.text);
+        }
+    }
+    Ok(profile)
+}
+
 fn choose(context: &Context, name: &Path) -> Result<Vec<Chosen>, Box<Failure>> {
     if let Some(shim) = name.to_str().and_then(shim::built_in) {
         return Ok(vec![Chosen { shim: shim.clone(), source: Source::new(shim.name.as_str(), shim.text()) }]);

@@ -19,7 +19,7 @@ pub(super) enum Side {
 }
 
 /// SBPL holds no NUL byte; every compiled profile holds one in its first bytes.
-fn is_blob(bytes: &[u8]) -> bool {
+pub(super) fn is_blob(bytes: &[u8]) -> bool {
     bytes.iter().take(16).any(|byte| *byte == 0)
 }
 
