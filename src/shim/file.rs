@@ -218,15 +218,19 @@ impl Reader<'_> {
             span: self.tree.span(node),
             tree: Arc::clone(tree),
         };
+        let mut has_step = false;
         for clause in self.tree.children(node).skip(2) {
             match self.clause_name(clause) {
                 Some(b"doc") => shim.doc.push_str(&self.doc(clause)),
                 Some(b"widens") => self.bound(clause, "widens", &mut shim.widens),
                 Some(b"narrows") => self.bound(clause, "narrows", &mut shim.narrows),
-                _ => shim.steps.extend(self.step(clause, 1)),
+                _ => {
+                    has_step = true;
+                    shim.steps.extend(self.step(clause, 1));
+                }
             }
         }
-        if shim.steps.is_empty() && self.errors.is_empty() {
+        if !has_step {
             self.error(node, Kind::NoStep);
         }
         Some(shim)

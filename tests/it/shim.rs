@@ -1,9 +1,13 @@
 //! Shims on our own profiles and on any text.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use proptest::prelude::*;
-use sbpl::shim::{self, ApplyError};
+use sbpl::shim::{self, ApplyError, ShimError, ShimErrorKind};
+use sbpl::syntax::{SyntaxLimits, parse};
+
+use crate::syntax::grammar::Rules;
 
 /// Applies every built-in shim to `text`, and again to what that gave: the second time nothing may change.
 fn twice_is_once(text: &[u8]) {
@@ -79,6 +83,83 @@ fn any_form() -> impl Strategy<Value = String> {
         1 => Just("(allow file-read* (subpath \"/System\"))".to_owned()),
         2 => other.prop_map(str::to_owned),
     ]
+}
+
+/// Operations that the texts of this file use.
+const OPERATIONS: &[&str] =
+    &["default", "file-read*", "file-write*", "file-read-metadata", "process-exec*", "signal", "mach-lookup"];
+
+fn grammar() -> &'static Rules {
+    static RULES: OnceLock<Rules> = OnceLock::new();
+    RULES.get_or_init(|| {
+        let mut rules = Rules::read(&["sbpl.ebnf", "shim.ebnf"]);
+        rules.set_words("operation", OPERATIONS);
+        rules
+    })
+}
+
+/// Errors that the grammar's head names as outside of it.
+fn is_outside(error: &ShimError) -> bool {
+    use ShimErrorKind as Kind;
+    matches!(error.kind, Kind::NameTaken(_) | Kind::BadPaths | Kind::ContractTwice(_) | Kind::TooDeep { .. })
+}
+
+fn compare_with_grammar(rules: &Rules, text: &[u8]) -> bool {
+    let ours = match shim::parse(text) {
+        Ok(_) => true,
+        Err(errors) => errors.iter().all(is_outside),
+    };
+    assert_eq!(ours, rules.accepts("shim-file", text), "{}", text.escape_ascii());
+    ours
+}
+
+const EVERY_STEP: &str = r##"
+; a comment
+(shim every-step-1 (doc "one" #"two") (widens (file-read* signal (literal "/a") (subpath "/b"))) (narrows anything)
+  (append (allow signal (target self)) (deny (with no-log) default (literal "/x" #"y" 1 #t #\a 'q #(v))))
+  (add-sibling ("/a" "/b") ("/c" "/d")) (rewrite-prefix ("/a" "/b"))
+  (replace (_ mach-lookup ...) (deny mach-lookup)) (drop (allow _ (literal "/a")) (deny signal))
+  (for-profile "x:y" "z" (unless-rule (allow default) (append (allow default)))) (widens nothing))
+"##;
+
+#[test]
+fn the_grammar_accepts_the_shipped_shims() {
+    let rules = grammar();
+    assert!(compare_with_grammar(rules, EVERY_STEP.as_bytes()));
+    for shim in shim::built_ins() {
+        assert!(compare_with_grammar(rules, shim.text()), "{}", shim.name);
+    }
+}
+
+/// A shim file's tokens, white space left out.
+fn tokens(text: &[u8]) -> Vec<Vec<u8>> {
+    let tree = parse(text, &SyntaxLimits::default()).tree;
+    let kept = tree.tokens().iter().filter(|token| !token.kind.is_trivia());
+    kept.map(|token| tree.slice(token.span).to_vec()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+
+    /// What the grammar accepts is what is read: on texts that were good until tokens were taken away, doubled or exchanged.
+    #[test]
+    fn the_grammar_agrees_on_damaged_shims(
+        index in 0usize..10,
+        changes in prop::collection::vec((0usize..4, any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..4),
+    ) {
+        let text = shim::built_ins().get(index).map_or(EVERY_STEP.as_bytes(), |shim| shim.text());
+        let mut words = tokens(text);
+        for (change, at, other) in changes {
+            let (at, other) = (at.index(words.len()), other.index(words.len()));
+            match change {
+                0 => drop(words.remove(at)),
+                1 => words.insert(at, words[other].clone()),
+                2 => words.swap(at, other),
+                _ => words[at] = words[other].clone(),
+            }
+        }
+        compare_with_grammar(grammar(), &words.join(&b' '));
+    }
 }
 
 proptest! {

@@ -238,6 +238,33 @@ impl Recogniser<'_> {
     }
 }
 
+/// Several grammar files as one, for whoever else states a grammar.
+pub(crate) struct Rules(Grammar);
+
+impl Rules {
+    /// Reads `grammar/NAME` for every name.
+    pub(crate) fn read(names: &[&str]) -> Self {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/grammar/");
+        let texts: Vec<_> =
+            names.iter().map(|name| std::fs::read_to_string(format!("{folder}{name}")).unwrap()).collect();
+        Self(Notation::grammar(&texts.join("\n")))
+    }
+
+    /// Replaces a rule by "one of these words".
+    pub(crate) fn set_words(&mut self, rule: &str, words: &[&str]) {
+        let word = |word: &&str| {
+            Expr::Sequence(vec![Expr::Bytes(word.as_bytes().to_vec()), Expr::Rule("atom-end".to_owned())])
+        };
+        self.0.insert(rule.to_owned(), Expr::Choice(words.iter().map(word).collect()));
+    }
+
+    /// True when all of `text` is a `rule`.
+    pub(crate) fn accepts(&self, rule: &str, text: &[u8]) -> bool {
+        let mut recogniser = Recogniser { grammar: &self.0, text, found: Vec::new() };
+        recogniser.run(&self.0[rule], 0) == Some(text.len())
+    }
+}
+
 fn grammar() -> Grammar {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/grammar/sbpl.ebnf");
     Notation::grammar(&std::fs::read_to_string(path).unwrap())

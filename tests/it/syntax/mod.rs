@@ -1,7 +1,7 @@
 //! The syntax room, seen from outside.
 
 mod format;
-mod grammar;
+pub(crate) mod grammar;
 mod limits;
 mod properties;
 mod recovery;
