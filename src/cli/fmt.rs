@@ -18,6 +18,8 @@ use crate::syntax::{self, SyntaxLimits};
 /// Format profiles in place; `-` goes from standard input to standard output. Files that are formatted already are not touched.
 ///
 /// A file with syntax errors is reported and left as it is. With --check or --diff nothing is written, and the exit status is 1 when a file would change.
+///
+/// With --json: {"files": [{"file", "status"}]}, where status is "formatted", "changed", "differs" or "error"; the text of `-` is then not printed.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Profiles; `-` is standard input.

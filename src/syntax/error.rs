@@ -89,7 +89,10 @@ pub enum SyntaxErrorKind {
     },
     /// A `)` at top level.
     #[error("syntax error: illegal token")]
-    UnexpectedClose,
+    UnexpectedClose {
+        /// An earlier `)` that, to judge by the indentation after it, closes its form too soon. Only looked for once a text.
+        suspect: Option<Span>,
+    },
     /// A `.` that is first in its list, in a vector, after a quote mark, at top level, or not before the last element.
     #[error("syntax error: illegal dot expression")]
     IllegalDot,
@@ -150,7 +153,7 @@ impl SyntaxErrorKind {
     pub const fn code(&self) -> Code {
         match self {
             Self::UnclosedList { .. } => UNCLOSED_LIST,
-            Self::UnexpectedClose => UNEXPECTED_CLOSE,
+            Self::UnexpectedClose { .. } => UNEXPECTED_CLOSE,
             Self::IllegalDot => ILLEGAL_DOT,
             Self::UnterminatedString { .. } => UNTERMINATED_STRING,
             Self::BadEscape => BAD_ESCAPE,
@@ -166,12 +169,15 @@ impl SyntaxErrorKind {
 
     fn help(&self) -> Option<&'static str> {
         match self {
-            Self::UnexpectedClose => Some("No list is open here: remove this ')', or look for a '(' lost before it."),
+            Self::UnexpectedClose { .. } => {
+                Some("No list is open here: remove this ')', or look for a '(' lost before it.")
+            }
             Self::IllegalDot => {
                 Some("A '.' between spaces stands before the last element of a list, after at least one other.")
             }
             Self::BadEscape => Some("'\\x' takes two hex digits, '\\' before a digit takes two to four octal digits."),
             Self::UndefinedSharp { hint } => hint.map(SharpHint::help),
+            Self::NulInAtom => Some("Text holds no NUL bytes; UTF-16 must be saved as UTF-8."),
             Self::QuoteWithoutDatum(_) => Some("A quote mark must be followed by what it quotes."),
             Self::DotWithoutDatum => Some("A '.' must be followed by the tail of the list."),
             _ => None,
@@ -210,6 +216,12 @@ impl SyntaxError {
                     .with_help(format!(
                         "By the indentation, the list that starts on line {line} should end before line {next_line}."
                     ));
+            }
+            SyntaxErrorKind::UnexpectedClose { suspect: Some(suspect) } => {
+                diagnostic = diagnostic.with_label(
+                    at(suspect),
+                    "this ')' ends the form, but the lines after it are indented as part of it",
+                );
             }
             SyntaxErrorKind::UnterminatedString { suspect: Some(suspect) } => {
                 diagnostic =

@@ -3,6 +3,7 @@
 use super::Span;
 use super::error::{SharpHint, UnclosedSuspect};
 use super::token::{AtomKind, Token, TokenKind};
+use super::tree::Node;
 
 /// Names that start a line of the C preprocessor.
 const DIRECTIVES: [&[u8]; 14] = [
@@ -127,6 +128,31 @@ pub(super) fn unclosed_suspect(text: &[u8], tokens: &[Token]) -> Option<Unclosed
         }
     }
     None
+}
+
+/// The `)` that ends a form too soon: the last one before top-level data whose lines are all indented.
+pub(super) fn early_close(text: &[u8], tokens: &[Token], nodes: &[Node]) -> Option<Span> {
+    let mut suspect = None;
+    let mut before: Option<Span> = None;
+    let mut next = 0;
+    while let Some(root) = nodes.get(next) {
+        let (first, last) = (tokens.get(root.first as usize)?.span, tokens.get(root.last as usize)?.span);
+        match indentation(text, first.start as usize) {
+            Some(0) => suspect = None,
+            Some(_) => suspect = suspect.or(before),
+            None => {}
+        }
+        before = root.closed.then_some(last);
+        next = root.end as usize;
+    }
+    suspect
+}
+
+/// Blanks before byte `at` of a line; `None` when something else is before it.
+fn indentation(text: &[u8], at: usize) -> Option<usize> {
+    let before = text.get(..at)?;
+    let blanks = before.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    before.get(..before.len() - blanks)?.last().is_none_or(|&byte| byte == b'\n').then_some(blanks)
 }
 
 /// Columns that leading white space fills; a tab goes to the next multiple of 8.

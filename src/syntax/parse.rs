@@ -18,7 +18,7 @@ pub struct SyntaxLimits {
     /// Tokens of a text; what comes after them is left unread.
     pub max_tokens: u32,
     /// Lists and quote marks inside each other. A list deeper than this becomes one [`NodeKind::Error`] node, so
-    /// whoever walks a tree by recursion needs at most this many frames. The deepest shipped profile nests 17 deep.
+    /// whoever walks a tree by recursion needs at most this many frames. The deepest shipped profile nests 12 deep.
     pub max_depth: u32,
     /// Errors that are kept; the last says how many more there were.
     pub max_errors: u32,
@@ -164,7 +164,7 @@ impl Builder {
             TokenKind::LParen => self.open(NodeKind::List, None, token, index),
             TokenKind::VectorOpen => self.open(NodeKind::Vector, None, token, index),
             TokenKind::Quote(kind) => self.open(NodeKind::Quoted(kind), Some(kind), token, index),
-            TokenKind::RParen => self.close(token, index),
+            TokenKind::RParen => self.close(text, token, index),
             TokenKind::Dot => self.dot(token),
             TokenKind::Error(error) => {
                 self.unreadable(error, text, token.span);
@@ -266,10 +266,12 @@ impl Builder {
         }
     }
 
-    fn close(&mut self, token: Token, index: u32) {
+    fn close(&mut self, text: &[u8], token: Token, index: u32) {
         self.drop_quotes();
         let Some(frame) = self.stack.pop() else {
-            self.error(SyntaxErrorKind::UnexpectedClose, token.span);
+            let first = !self.errors.iter().any(|it| matches!(it.kind, SyntaxErrorKind::UnexpectedClose { .. }));
+            let suspect = first.then(|| hint::early_close(text, &self.tokens, &self.nodes)).flatten();
+            self.error(SyntaxErrorKind::UnexpectedClose { suspect }, token.span);
             self.leaf(NodeKind::Error, index);
             return;
         };
@@ -329,11 +331,13 @@ impl Builder {
             self.skipped = 0;
             self.datum_is_complete(last);
         }
-        self.drop_quotes();
+        // Of a text cut short by a string without end or by a limit, that is what was reported.
         let whole = !matches!(self.tokens.last().map(|token| token.kind), Some(TokenKind::Error(error))
             if matches!(error, LexError::Unread | LexError::UnterminatedString | LexError::UnterminatedRawString));
+        if whole {
+            self.drop_quotes();
+        }
         let innermost = self.stack.last().and_then(|frame| self.nodes.get(frame.node as usize));
-        // Of a text cut short by a string without end or by a limit, that is what was reported.
         if let Some(open) = innermost.and_then(|node| self.tokens.get(node.first as usize)).map(|token| token.span)
             && whole
         {

@@ -60,6 +60,9 @@ pub(super) struct Node {
     pub(super) closed: bool,
 }
 
+// What `SyntaxLimits` promises about memory.
+const _: () = assert!(size_of::<Node>() == 20 && size_of::<Token>() == 12);
+
 /// The parent of a root.
 pub(super) const NO_PARENT: u32 = u32::MAX;
 

@@ -106,3 +106,30 @@ fn a_string_without_end_is_the_only_error_and_names_the_first_suspect() {
     "#]],
     );
 }
+
+#[test]
+fn a_parenthesis_too_much_names_the_one_that_closes_too_soon() {
+    check(
+        "(allow a\n  (b))\n  (c)\n  (d))\n(e))",
+        expect![[r#"
+        1:1 list
+          1:2 symbol allow = allow
+          1:8 symbol a = a
+          2:3 list
+            2:4 symbol b = b
+        3:3 list
+          3:4 symbol c = c
+        4:3 list
+          4:4 symbol d = d
+        4:6 error )
+        5:1 list
+          5:2 symbol e = e
+        5:4 error )
+        E0102 4:6 syntax error: illegal token
+          2:6 this ')' ends the form, but the lines after it are indented as part of it
+          No list is open here: remove this ')', or look for a '(' lost before it.
+        E0102 5:4 syntax error: illegal token
+          No list is open here: remove this ')', or look for a '(' lost before it.
+    "#]],
+    );
+}
