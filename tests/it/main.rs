@@ -11,6 +11,7 @@ mod libsandbox;
 mod lint;
 mod policy_text;
 mod run;
+mod schemas;
 mod shim;
 mod syntax;
 mod vocab;

@@ -22,7 +22,13 @@ impl Clock for Ticks {
     }
 }
 
-fn run_in(out: &Path, run_id: &str, set: &PlanSet, files: &dyn Files, shims: bool) -> Result<Report, ProbeError> {
+pub(crate) fn run_in(
+    out: &Path,
+    run_id: &str,
+    set: &PlanSet,
+    files: &dyn Files,
+    shims: bool,
+) -> Result<Report, ProbeError> {
     let identity = Identity { run_id: run_id.to_owned(), pid: 7 };
     let options = RunOptions {
         backend: &Simulated::macos_14(),
