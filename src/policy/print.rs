@@ -13,6 +13,9 @@ use crate::vocab::{FilterForm, FilterId, OpId, Spelling, Target};
 /// Lines are broken where they would be longer.
 const WIDTH: usize = 100;
 
+/// What `(require-entitlement "name")` is on newer systems.
+const IS_TRUE: &str = "%entitlement-is-bool-true";
+
 /// SBPL as a tree, before lines are broken.
 enum Doc {
     Atom(Vec<u8>),
@@ -163,6 +166,8 @@ impl Printer {
         let name = Doc::string(name);
         let value_name = self.target.filter_name(value.filter);
         let value = match (&*value_name, &value.arg) {
+            // Where there is a filter of its own for this, the two tests are another thing.
+            ("%entitlement-boolean", Arg::Bool(true)) if self.target.filter_named(IS_TRUE).is_some() => return None,
             ("%entitlement-boolean", Arg::Bool(true)) => return Some(Doc::call("require-entitlement", [name])),
             ("%entitlement-boolean", Arg::Bool(false)) => Doc::call("entitlement-value", [Doc::atom("#f")]),
             ("%entitlement-string", Arg::Pattern(pattern)) => match pattern.kind() {
@@ -176,6 +181,11 @@ impl Printer {
     }
 
     fn test_doc(&self, test: &Test) -> Doc {
+        if let Arg::String(name) = &test.arg
+            && self.target.filter_name(test.filter) == IS_TRUE
+        {
+            return Doc::call("require-entitlement", [Doc::string(name)]);
+        }
         let form = match &test.arg {
             Arg::Pattern(pattern) => match pattern.kind() {
                 PatternKind::Literal => FilterForm::Exact,

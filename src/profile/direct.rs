@@ -110,11 +110,12 @@ impl Evaluator<'_> {
         let limits = &self.options.limits;
         self.imports += 1;
         if self.imports > limits.imports {
-            return Err(ProfileError::ImportLimit(format!("more than {} files are imported", limits.imports)).into());
+            let message = format!("more than {} files are imported", limits.imports);
+            return Err(ProfileError::ImportLimit { limit: "imports", message }.into());
         }
         if self.texts.iter().filter(|text| text.source.is_some()).count() > limits.import_depth {
             let message = format!("imports are nested deeper than {}", limits.import_depth);
-            return Err(ProfileError::ImportLimit(message).into());
+            return Err(ProfileError::ImportLimit { limit: "import-depth", message }.into());
         }
         let import_dir = self.options.params.as_ref().and_then(|params| params.get("IMPORT_DIR").cloned());
         let request = ImportRequest { name: name.clone(), import_dir, as_is };
@@ -123,7 +124,8 @@ impl Evaluator<'_> {
             ImportError::NotFound { reason } => ProfileError::Import { name: name.clone(), reason },
             ImportError::Refused { reason, help } => ProfileError::ImportRefused { name: name.clone(), reason, help },
             ImportError::TooLarge { .. } => {
-                ProfileError::ImportLimit(format!("imported files have more than {} bytes", limits.import_bytes))
+                let message = format!("imported files have more than {} bytes", limits.import_bytes);
+                ProfileError::ImportLimit { limit: "import-bytes", message }
             }
         })?;
         self.import_bytes += source.text().len();

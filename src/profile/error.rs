@@ -166,8 +166,13 @@ pub enum ProfileError {
         diagnostics: Vec<Diagnostic>,
     },
     /// Too many imports or too large ones.
-    #[error("{0}")]
-    ImportLimit(String),
+    #[error("{message}")]
+    ImportLimit {
+        /// The limit's name.
+        limit: &'static str,
+        /// What is too much.
+        message: String,
+    },
     /// Too many rules.
     #[error("the profile makes more than {0} rules")]
     RuleLimit(usize),
@@ -208,7 +213,7 @@ impl ProfileError {
             Self::Directive(_) => codes::DIRECTIVE,
             Self::Import { .. } | Self::ImportSyntax { .. } => codes::IMPORT,
             Self::ImportRefused { .. } => codes::IMPORT_REFUSED,
-            Self::ImportLimit(_) => codes::IMPORT_LIMIT,
+            Self::ImportLimit { .. } => codes::IMPORT_LIMIT,
             Self::RuleLimit(_) => codes::RULE_LIMIT,
             Self::FilterTests(_) | Self::FilterDepth(_) => codes::FILTER_LIMIT,
         }

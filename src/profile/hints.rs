@@ -182,6 +182,7 @@ fn profile(error: &ProfileError, diagnostic: &mut Diagnostic) {
         ProfileError::ModifierAction { modifier: "no-report", .. } => {
             "Only a deny reports; (with no-report) is for deny."
         }
+        ProfileError::ImportLimit { limit, .. } => return diagnostic.help.push(raise(limit)),
         ProfileError::RuleLimit(_) => return diagnostic.help.push(raise("rules")),
         ProfileError::FilterTests(_) => return diagnostic.help.push(raise("filter-tests")),
         ProfileError::FilterDepth(_) => return diagnostic.help.push(raise("filter-depth")),
