@@ -18,6 +18,8 @@ mod blob;
 mod corpus_evaluate;
 #[path = "shared/counts.rs"]
 mod counts;
+#[path = "shared/decompile.rs"]
+mod decompile;
 #[path = "shared/golden.rs"]
 mod golden;
 #[path = "shared/lint.rs"]
@@ -39,6 +41,7 @@ type Topic = (&'static str, fn(PathBuf) -> Vec<Trial>);
 const TOPICS: &[Topic] = &[
     ("blob", blob::trials),
     ("corpus_evaluate", corpus_evaluate::trials),
+    ("decompile", decompile::trials),
     ("golden", golden::trials),
     ("lint", lint::trials),
     ("pattern", pattern::trials),

@@ -40,6 +40,8 @@ struct Command {
 enum Verb {
     Compile(compile::Args),
     Decide(decide::Args),
+    Decompile(decompile::Args),
+    Selfcheck(selfcheck::Args),
     Decode(decode::Args),
     Diff(diff::Args),
     Dump(dump::Args),
@@ -66,6 +68,7 @@ mod completions;
 mod decide;
 mod decided;
 mod decode;
+mod decompile;
 mod diff;
 mod dump;
 mod expand;
@@ -77,6 +80,7 @@ mod plan;
 mod preflight;
 mod rule;
 mod run;
+mod selfcheck;
 mod shim;
 mod side;
 mod validate;
@@ -87,6 +91,8 @@ impl Verb {
         match self {
             Self::Compile(args) => args.run(context),
             Self::Decide(args) => args.run(context),
+            Self::Decompile(args) => args.run(context),
+            Self::Selfcheck(args) => args.run(context),
             Self::Decode(args) => args.run(context),
             Self::Diff(args) => args.run(context),
             Self::Dump(args) => args.run(context),

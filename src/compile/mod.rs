@@ -11,6 +11,7 @@
 //! not prove is listed in [`Compiled::unproven`]; every input is bounded by [`Limits`].
 
 mod codes;
+pub mod decompile;
 mod error;
 pub mod golden;
 mod graph;
@@ -69,10 +70,16 @@ pub fn compile(policy: &Policy, limits: &Limits) -> Result<Compiled, CompileErro
     if !NATIVE_TARGETS.contains(&target.name()) {
         return Err(CompileError::Target { target: target.name() });
     }
+    compile_as(policy, limits, Generation::Macos14)
+}
+
+/// Compiles by the rules of 14.4.1 whatever the target; only for comparing programs.
+fn compile_as(policy: &Policy, limits: &Limits, generation: Generation) -> Result<Compiled, CompileError> {
+    let target = policy.target();
     let mut graph = graph::build(policy, limits)?;
     simplify::simplify(&mut graph, target, limits)?;
     let universe = masks::add(&mut graph, target)?;
-    let program = write::program(&graph, target, Generation::Macos14)?;
+    let program = write::program(&graph, target, generation)?;
     let bytes = program.encode()?;
     let unproven = unproven::list(policy, &graph, universe);
     Ok(Compiled { bytes, program, unproven })

@@ -131,3 +131,51 @@ fn a_library_that_is_none_is_unavailable() {
     assert!(matches!(&wrong, LibraryError::MissingFunction { name: "sandbox_create_params", .. }), "{wrong}");
     assert!(wrong.is_unavailable());
 }
+
+fn sbpl(arguments: &[&str]) -> std::process::Output {
+    Command::new(env!("CARGO_BIN_EXE_sbpl")).args(arguments).output().unwrap()
+}
+
+/// Without a library the recorded digests still count, and the exit status says that the rest could not be done.
+#[test]
+fn selfcheck_without_a_library_checks_the_recorded_digests() {
+    let output = sbpl(&["selfcheck", "--libsandbox", "/nowhere/libsandbox.dylib"]);
+    assert_eq!(output.status.code(), Some(69));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let facts = sbpl::compile::golden::facts().len();
+    assert_eq!(text, format!("native compiler against recorded blobs: {facts} of {facts} right\n"));
+}
+
+/// A library that gives other bytes is found out, case by case.
+#[test]
+fn selfcheck_names_what_differs() {
+    let library = standin().display().to_string();
+    let output = sbpl(&["selfcheck", "--json", "--libsandbox", &library]);
+    assert_eq!(output.status.code(), Some(1));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["library"]["available"], true);
+    let cases = report["cases"].as_array().unwrap();
+    assert!(cases.iter().all(|case| case["library"] == false && case["recorded"] == true));
+    assert_eq!(cases[0]["first_difference"], 0);
+}
+
+/// The library's blob is what the command writes, its message what it prints.
+#[test]
+fn compile_asks_the_library() {
+    let library = standin().display().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let (good, bad) = (folder.path().join("good.sb"), folder.path().join("bad.sb"));
+    std::fs::write(&good, "text").unwrap();
+    std::fs::write(&bad, "an error").unwrap();
+    let out = folder.path().join("out");
+    let run = |file: &Path| {
+        let (file, out) = (file.display().to_string(), out.display().to_string());
+        sbpl(&["compile", &file, "-o", &out, "--backend", "libsandbox", "--libsandbox", &library])
+    };
+    assert_eq!(run(&bad).status.code(), Some(65));
+    assert!(!out.exists());
+    let message = String::from_utf8_lossy(&run(&bad).stderr).into_owned();
+    assert!(["first line", "Backtrace:", "(bad form)"].iter().all(|part| message.contains(part)), "{message}");
+    assert_eq!(run(&good).status.code(), Some(0));
+    assert_eq!(std::fs::read(&out).unwrap(), b"text");
+}

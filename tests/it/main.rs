@@ -5,6 +5,7 @@
 
 mod blob;
 mod decide;
+mod decompile;
 mod fmt;
 mod golden;
 mod libsandbox;

@@ -1,0 +1,195 @@
+//! `sbpl selfcheck`: is the native compiler right, here and now?
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::compile::{library_failure, sha256};
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use super::{files, input};
+use crate::blob::{Blob, Options};
+use crate::compile::libsandbox::{Input, Library};
+use crate::compile::{self, Limits, golden};
+use crate::diag::Source;
+use crate::profile::{EvalOptions, NoImports, evaluate};
+
+/// Compile the built-in profiles and the given ones with our own compiler and with the system's, and compare the bytes.
+///
+/// The built-in profiles are compared with the recorded digests first, which needs no Mac. Exit status 1 when something differs, 69 when all is well so far but there is no libsandbox.
+/// With --json: {"recorded": {"right", "total"}, "library": {"available", "message"}, "cases": [{"name", "size_bytes", "sha256", "recorded", "library", "first_difference", "message"}]}.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Further profiles to compare.
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Another library than the system's.
+    #[arg(long, value_name = "PATH")]
+    libsandbox: Option<PathBuf>,
+}
+
+/// One profile in both compilers.
+struct Case {
+    name: String,
+    text: Vec<u8>,
+    params: crate::profile::Params,
+    /// The native result, or why there is none.
+    native: Result<Vec<u8>, String>,
+    /// The digest that is a recorded fact.
+    recorded: Option<&'static str>,
+    /// The library's result.
+    library: Option<Result<Vec<u8>, String>>,
+}
+
+impl Case {
+    fn recorded_is_right(&self) -> Option<bool> {
+        let recorded = self.recorded?;
+        Some(self.native.as_ref().is_ok_and(|bytes| sha256(bytes) == recorded))
+    }
+
+    fn library_agrees(&self) -> Option<bool> {
+        match (&self.native, self.library.as_ref()?) {
+            (Ok(native), Ok(library)) => Some(native == library),
+            // Both refuse it.
+            (Err(_), Err(_)) => Some(true),
+            _ => Some(false),
+        }
+    }
+
+    fn first_difference(&self) -> Option<usize> {
+        match (&self.native, &self.library) {
+            (Ok(native), Some(Ok(library))) if native != library => {
+                Some(native.iter().zip(library).take_while(|(a, b)| a == b).count())
+            }
+            _ => None,
+        }
+    }
+
+    /// What differs in the structure: counts of the two headers.
+    fn structure(&self) -> Option<String> {
+        let header = |bytes: &[u8]| Blob::parse(bytes, &Options::default()).ok().map(|blob| *blob.header());
+        match (&self.native, &self.library) {
+            (Ok(native), Some(Ok(library))) if native != library => {
+                let (native, library) = (header(native)?, header(library)?);
+                Some(format!(
+                    "nodes {} and {}, regexes {} and {}, message filters {} and {}",
+                    native.node_count,
+                    library.node_count,
+                    native.regex_count,
+                    library.regex_count,
+                    native.policy_count,
+                    library.policy_count
+                ))
+            }
+            _ => None,
+        }
+    }
+
+    fn message(&self) -> Option<String> {
+        let native = self.native.as_ref().err().map(|message| format!("native: {message}"));
+        let library = self.library.as_ref().and_then(|outcome| outcome.as_ref().err());
+        let parts: Vec<String> = native
+            .into_iter()
+            .chain(library.map(|message| format!("libsandbox: {message}")))
+            .chain(self.structure())
+            .collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "name": self.name,
+            "size_bytes": self.native.as_ref().ok().map(Vec::len),
+            "sha256": self.native.as_ref().ok().map(|bytes| sha256(bytes)),
+            "recorded": self.recorded_is_right(),
+            "library": self.library_agrees(),
+            "first_difference": self.first_difference(),
+            "message": self.message(),
+        })
+    }
+}
+
+impl Args {
+    pub(super) fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
+        let mut cases = built_in();
+        for path in &self.files {
+            cases.push(given(context, path)?);
+        }
+        let (mut right, mut total) = (0, 0);
+        for outcome in cases.iter().filter_map(Case::recorded_is_right) {
+            total += 1;
+            right += usize::from(outcome);
+        }
+        let library = Library::open(self.libsandbox.as_deref());
+        if let Ok(library) = &library {
+            for case in &mut cases {
+                let params = Some(case.params.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+                let outcome = library.compile(Input::Text(&case.text), params);
+                case.library = Some(outcome.map_err(|error| error.to_string()));
+            }
+        }
+        let bad = |case: &Case| case.recorded_is_right() == Some(false) || case.library_agrees() == Some(false);
+        if context.json {
+            let message = library.as_ref().err().map(ToString::to_string);
+            context.print_json(&json!({
+                "recorded": { "right": right, "total": total },
+                "library": { "available": library.is_ok(), "message": message },
+                "cases": cases.iter().map(Case::to_json).collect::<Vec<_>>(),
+            }));
+        } else {
+            context.print(format!("native compiler against recorded blobs: {right} of {total} right\n"));
+            if library.is_ok() {
+                let agree = cases.iter().filter(|case| case.library_agrees() == Some(true)).count();
+                context.print(format!("native compiler against libsandbox: {agree} of {} agree\n", cases.len()));
+            }
+            for case in cases.iter().filter(|case| bad(case)) {
+                let at =
+                    case.first_difference().map_or_else(String::new, |at| format!(" first difference at byte {at:#x}"));
+                context.print(format!("wrong: {}{at} {}\n", case.name, case.message().unwrap_or_default()));
+            }
+        }
+        match library {
+            _ if cases.iter().any(bad) => Ok(Exit::No),
+            Ok(_) => Ok(Exit::Fine),
+            Err(error) => Err(library_failure(std::path::Path::new(""), &error)),
+        }
+    }
+}
+
+fn built_in() -> Vec<Case> {
+    let case = |fact: &'static golden::Fact| {
+        let options = EvalOptions { params: Some(fact.params.clone()), ..EvalOptions::default() };
+        let source = Source::new(fact.name, fact.text.as_bytes());
+        let native = match evaluate(source, &NoImports, &options) {
+            Ok(evaluation) => compile::compile(&evaluation.policy, &Limits::default())
+                .map(|compiled| compiled.bytes)
+                .map_err(|error| error.to_string()),
+            Err(failure) => Err(failure.to_string()),
+        };
+        Case {
+            name: fact.name.to_owned(),
+            text: fact.text.as_bytes().to_vec(),
+            params: fact.params.clone(),
+            native,
+            recorded: Some(&fact.sha256),
+            library: None,
+        }
+    };
+    golden::facts().iter().map(case).collect()
+}
+
+/// A file of the user's. One that does not evaluate is a case too: the library must refuse it as well.
+fn given(context: &mut Context, path: &std::path::Path) -> Result<Case, Box<Failure>> {
+    let source = files::read(context, path)?;
+    let text = source.text().to_vec();
+    let native = match input::evaluate(context, source) {
+        Ok(evaluation) => compile::compile(&evaluation.policy, &Limits::default())
+            .map(|compiled| compiled.bytes)
+            .map_err(|error| error.to_string()),
+        Err(failure) => {
+            Err(failure.diagnostics.iter().map(|diagnostic| diagnostic.message.clone()).collect::<Vec<_>>().join("; "))
+        }
+    };
+    let (name, params) = (path.display().to_string(), context.params.clone());
+    Ok(Case { name, text, params, native, recorded: None, library: None })
+}

@@ -1,0 +1,433 @@
+//! The rules of a whole profile.
+
+use std::collections::BTreeSet;
+
+use super::Stop;
+use super::flow::Flow;
+use super::leaf::{Answer, Leaves};
+use super::operation::{Entry, Splitter};
+use super::print;
+use crate::blob::{Argument, NodeId, Program, ProgramNode, Roots, Terminal};
+use crate::pattern::Pattern;
+use crate::policy::{Arg, Filter, MessageFilter, Modifier, ModifierValue, Rule, RuleSource, Test};
+use crate::vocab::{Action, FilterId, OpId, Target};
+
+/// Which of two possible readings to take.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choices {
+    /// The SBPL version; `None`: the one whose prelude explains most.
+    pub version: Option<u8>,
+    /// Operations that get an unfiltered rule although their parent could answer.
+    pub unfiltered: BTreeSet<OpId>,
+    /// Operations whose alternatives are listed with the runs of one filter in reverse order: uniting makes a run dearer, and
+    /// what is dearer sinks behind what follows it (`f2_right_and_preference_names`).
+    pub reversed: BTreeSet<OpId>,
+}
+
+/// A decompiled profile.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// SBPL.
+    pub text: Vec<u8>,
+    /// The rules in the text, in its order.
+    pub rules: Vec<Rule>,
+    /// The SBPL version.
+    pub version: u8,
+    /// What the text could not say, each a sentence for people.
+    pub lost: Vec<String>,
+    /// Operations for which [`Choices::unfiltered`] makes a difference.
+    pub open: BTreeSet<OpId>,
+}
+
+/// `(allow OP (target self))` is added for these.
+const SELF_ALLOWED: &[&str] =
+    &["signal", "mach-task-read", "mach-task-inspect", "mach-task-name", "mach-task-special-port-get"];
+const FLOW_DIVERT: &[u8] = b"com.apple.flow-divert";
+/// Inferred system calls where the version does not allow all: operation, filter, numbers.
+const INFERRED: &[(&str, u8, &[u16])] = &[("syscall-unix", 65, &[1, 37]), ("syscall-mach", 75, &[100])];
+
+/// Says `program` (profile number `profile` of a collection) in SBPL for `target`.
+///
+/// # Errors
+/// [`Stop::NoProfile`]. What else cannot be said is listed in the draft.
+pub fn decompile(program: &Program, profile: usize, target: &'static Target, choices: &Choices) -> Result<Draft, Stop> {
+    let roots = match &program.roots {
+        Roots::Single(roots) if profile == 0 => roots,
+        Roots::Single(_) => return Err(Stop::NoProfile),
+        Roots::Collection { profiles, .. } => &profiles.get(profile).ok_or(Stop::NoProfile)?.roots,
+    };
+    let all = roots.iter().copied().chain(program.policies.iter().copied());
+    let flow = Flow::of(program, all);
+    let leaves = Leaves::new(program, target);
+    let mut writer = Writer {
+        splitter: Splitter::new(&flow, &leaves),
+        flow: &flow,
+        leaves: &leaves,
+        target,
+        roots,
+        version: 1,
+        stripped: Vec::new(),
+        usual: Vec::new(),
+        filtered: Vec::new(),
+        unfiltered: Vec::new(),
+        lost: Vec::new(),
+        open: BTreeSet::new(),
+        separate: separate_allows(&flow, roots),
+        choices,
+    };
+    writer.version = choices.version.unwrap_or_else(|| writer.likely_version());
+    writer.run();
+    let rules = writer.rules();
+    let Writer { version, mut lost, open, .. } = writer;
+    lost.sort();
+    lost.dedup();
+    let text = print::profile(target, version, &rules, &lost);
+    Ok(Draft { text, rules, version, lost, open })
+}
+
+struct Writer<'f, 'p> {
+    splitter: Splitter<'f, 'p>,
+    flow: &'f Flow<'p>,
+    leaves: &'f Leaves<'p>,
+    target: &'static Target,
+    roots: &'p [NodeId],
+    version: u8,
+    /// By operation: its program without what the compiler adds.
+    stripped: Vec<NodeId>,
+    /// By operation: the answer when no rule applies.
+    usual: Vec<Option<&'p Terminal>>,
+    /// Rules with filters, oldest first, by operation; equal lists share one row.
+    filtered: Vec<(Vec<Rule>, Vec<OpId>)>,
+    unfiltered: Vec<Rule>,
+    lost: Vec<String>,
+    open: BTreeSet<OpId>,
+    /// Plain allows that are not the ordinary one: what is left of a message filter that filters nothing.
+    separate: BTreeSet<NodeId>,
+    choices: &'f Choices,
+}
+
+impl<'p> Writer<'_, 'p> {
+    fn root(&self, operation: OpId) -> Option<NodeId> {
+        self.roots.get(usize::from(operation.0)).copied()
+    }
+
+    fn terminal(&self, id: NodeId) -> Option<&'p Terminal> {
+        self.leaves.terminal(id).map(|(_, terminal)| terminal)
+    }
+
+    fn is_plain(&self, id: NodeId, action: Action) -> bool {
+        let flags = if action == Action::Deny { 5 } else { 0 };
+        let plain = |terminal: &Terminal| terminal.flags == flags && terminal.modifiers.is_empty();
+        !self.separate.contains(&id) && self.terminal(id).is_some_and(plain)
+    }
+
+    /// The highest version whose prelude agrees with most of the operations that some prelude allows.
+    fn likely_version(&self) -> u8 {
+        let default_is_allow = self.root(OpId::DEFAULT).is_some_and(|root| self.is_plain(root, Action::Allow));
+        if default_is_allow {
+            return 1;
+        }
+        let allowed = |version: u8| {
+            let rows = self.target.operations().iter().filter(|row| row.prelude == version);
+            let (mut allowed, mut others) = (0, 0);
+            for root in rows.filter_map(|row| self.root(row.id)) {
+                if self.is_plain(root, Action::Allow) {
+                    allowed += 1;
+                } else {
+                    others += 1;
+                }
+            }
+            allowed >= others
+        };
+        match (allowed(1), allowed(2)) {
+            (true, _) => 1,
+            (false, true) => 2,
+            (false, false) => 3,
+        }
+    }
+
+    fn run(&mut self) {
+        let count = self.target.operations().len();
+        self.usual = vec![None; count];
+        self.stripped = (0..count).map(|at| self.roots.get(at).copied().unwrap_or(NodeId(u32::MAX))).collect();
+        // Parents before children.
+        let mut order: Vec<OpId> =
+            self.target.operations().iter().filter(|row| row.in_op_table).map(|row| row.id).collect();
+        order.sort_by_key(|&id| (self.target.lineage(id).count(), id));
+        for operation in order {
+            let Some(root) = self.root(operation) else { continue };
+            if let Err(stop) = self.operation(operation, root) {
+                let name = self.target.operation(operation).name;
+                self.lost.push(format!("{name}: {stop}"));
+            }
+        }
+    }
+
+    fn operation(&mut self, operation: OpId, root: NodeId) -> Result<(), Stop> {
+        let row = self.target.operation(operation);
+        let index = usize::from(operation.0);
+        let (root, masked) = self.without_additions(operation, root);
+        self.stripped[index] = root;
+        let parent = row.parent.filter(|_| row.prelude < self.version);
+        let own = if row.prelude >= self.version { Some(Action::Allow) } else { row.own };
+        let parent_roots: Vec<NodeId> = parent
+            .map(|parent| [self.root(parent), self.stripped.get(usize::from(parent.0)).copied()])
+            .into_iter()
+            .flatten()
+            .flatten()
+            .collect();
+        self.usual[index] = parent.and_then(|parent| self.usual.get(usize::from(parent.0)).copied().flatten());
+        let nothing_of_its_own = masked.is_empty()
+            && (parent_roots.contains(&root) || own.is_some_and(|action| self.is_plain(root, action)));
+        if nothing_of_its_own {
+            if parent.is_none() {
+                self.usual[index] = self.terminal(root);
+            }
+            return Ok(());
+        }
+        let usual = self.usual[index].or_else(|| own.and_then(|action| self.some_plain(action)));
+        let through: Vec<NodeId> = parent_roots.iter().copied().filter(|id| !self.flow.is_terminal(*id)).collect();
+        let parts = self.splitter.split(root, &through, usual)?;
+        let mut entries = parts.entries;
+        if row.name == "network-outbound" {
+            entries.retain_mut(|entry| !self.is_flow_divert(entry));
+        }
+        if !self.flow.is_terminal(parts.end) {
+            // Falls through to the parent.
+        } else {
+            let falls_to_parent = parent.is_some() && self.terminal(parts.end) == usual;
+            if falls_to_parent && parent_roots.iter().any(|id| !self.flow.is_terminal(*id)) {
+                self.open.insert(operation);
+            }
+            let implied = match parent {
+                Some(_) => falls_to_parent && !self.choices.unfiltered.contains(&operation),
+                None => own.is_some_and(|action| self.is_plain(parts.end, action)),
+            };
+            self.usual[index] = self.terminal(parts.end);
+            if !implied || operation == OpId::DEFAULT {
+                let answer = self.answer(parts.end)?;
+                let mut rule = self.rule(operation, None, answer, 0)?;
+                rule.operations = vec![operation];
+                self.unfiltered.push(rule);
+            }
+        }
+        let mut rules = Vec::new();
+        for Entry { mut filter, answer } in entries.into_iter().rev() {
+            if self.choices.reversed.contains(&operation) {
+                reverse_runs(&mut filter);
+            }
+            let answer = self.answer(answer)?;
+            rules.push(self.rule(operation, Some(filter), answer, 0)?);
+        }
+        if !masked.is_empty() {
+            let allow = Answer { action: Action::Allow, modifiers: Vec::new(), filters: Vec::new(), unknown: 0 };
+            rules.push(self.rule(operation, Some(Filter::Any(masked)), allow, 0)?);
+        }
+        if rules.is_empty() {
+            return Ok(());
+        }
+        match self.filtered.iter_mut().find(|(known, _)| same(known, &rules)) {
+            Some((_, operations)) => operations.push(operation),
+            None => self.filtered.push((rules, vec![operation])),
+        }
+        Ok(())
+    }
+
+    /// Any terminal of the program that is a plain `action`.
+    fn some_plain(&self, action: Action) -> Option<&'p Terminal> {
+        let flags = if action == Action::Deny { 5 } else { 0 };
+        let terminals = &self.flow.program().terminals;
+        terminals.iter().find(|terminal| terminal.flags == flags && terminal.modifiers.is_empty())
+    }
+
+    /// The program behind a number mask and behind `(target self)`; the tests of masked numbers that need a rule.
+    fn without_additions(&self, operation: OpId, root: NodeId) -> (NodeId, Vec<Filter>) {
+        let name = self.target.operation(operation).name;
+        let Some(step) = self.flow.step(root) else { return (root, Vec::new()) };
+        if SELF_ALLOWED.contains(&name)
+            && self.target.filter_named("target") == Some(FilterId(step.filter))
+            && step.argument == Argument::Integer(1)
+            && self.is_plain(step.matched, Action::Allow)
+        {
+            return (step.unmatched, Vec::new());
+        }
+        let Argument::Bitmask(mask) = step.argument else { return (root, Vec::new()) };
+        let Some(mask) = self.flow.program().bitmasks.get(mask.index()) else { return (root, Vec::new()) };
+        let numbers: Vec<u16> = mask.numbers().filter_map(|number| u16::try_from(number).ok()).collect();
+        let inferred = INFERRED.iter().find(|row| row.0 == name && row.1 == step.filter && self.version > 1);
+        let inferred = inferred.map_or(&[][..], |row| row.2);
+        // Under an allow fallback the compiler fills the mask by itself.
+        let falls_to_allow = self.last(step.unmatched).is_some_and(|end| self.is_plain(end, Action::Allow));
+        let filter = FilterId(step.filter);
+        let tests = numbers
+            .into_iter()
+            .filter(|number| !falls_to_allow && !inferred.contains(number))
+            .map(|number| Filter::Test(Test { filter, arg: Arg::Integer(number) }))
+            .collect();
+        (step.unmatched, tests)
+    }
+
+    /// The end of the way on which nothing matches.
+    fn last(&self, mut at: NodeId) -> Option<NodeId> {
+        while let Some(step) = self.flow.step(at) {
+            at = step.unmatched;
+        }
+        Some(at)
+    }
+
+    /// Takes the compiler's own alternative out of a rule; true when nothing is left of the rule.
+    fn is_flow_divert(&self, entry: &mut Entry) -> bool {
+        let added = |filter: &Filter| match filter {
+            Filter::Test(Test { filter, arg: Arg::Pattern(pattern) }) => {
+                self.target.filter_named("control-name") == Some(*filter) && *pattern == Pattern::literal(FLOW_DIVERT)
+            }
+            _ => false,
+        };
+        if !self.is_plain(entry.answer, Action::Allow) {
+            return false;
+        }
+        match &mut entry.filter {
+            Filter::Any(parts) => {
+                parts.retain(|part| !added(part));
+                parts.is_empty()
+            }
+            filter => added(filter),
+        }
+    }
+
+    fn answer(&mut self, id: NodeId) -> Result<Answer, Stop> {
+        let terminal = self.terminal(id).ok_or(Stop::Dangling)?;
+        let mut answer = self.leaves.answer(terminal);
+        if self.separate.contains(&id)
+            && let Some(modifier) = self.filter_of_nothing()
+        {
+            answer.modifiers.push(modifier);
+        }
+        if answer.unknown != 0 {
+            self.lost.push(format!("bits {:#x} of an answer have no modifier", answer.unknown));
+        }
+        Ok(answer)
+    }
+
+    /// A message filter that allows what is allowed anyway.
+    fn filter_of_nothing(&self) -> Option<Modifier> {
+        let id = self.target.modifier_named("message-filter")?.id;
+        let mut operations = self.target.operations().iter().filter(|row| !row.in_op_table && row.parent.is_some());
+        let rule = Rule {
+            action: Action::Allow,
+            operations: vec![operations.next()?.id],
+            filter: None,
+            modifiers: Vec::new(),
+            source: RuleSource::Profile,
+            origin: None,
+        };
+        Some(Modifier { id, value: ModifierValue::Rules(MessageFilter { rules: vec![rule] }) })
+    }
+
+    /// `depth`: message filters around it; their rules hold none.
+    fn rule(&mut self, operation: OpId, filter: Option<Filter>, answer: Answer, depth: u8) -> Result<Rule, Stop> {
+        let mut modifiers = answer.modifiers;
+        if !answer.filters.is_empty() && depth == 0 {
+            let mut rules = Vec::new();
+            for (operation, root) in answer.filters {
+                self.message_rules(OpId(operation), root, &mut rules)?;
+            }
+            let id = self.target.modifier_named("message-filter").map(|info| info.id).ok_or(Stop::Dangling)?;
+            modifiers.push(Modifier { id, value: ModifierValue::Rules(MessageFilter { rules }) });
+        }
+        Ok(Rule {
+            action: answer.action,
+            operations: vec![operation],
+            filter,
+            modifiers,
+            source: RuleSource::Profile,
+            origin: None,
+        })
+    }
+
+    fn message_rules(&mut self, operation: OpId, root: NodeId, out: &mut Vec<Rule>) -> Result<(), Stop> {
+        let parts = self.splitter.split(root, &[], self.some_plain(Action::Allow))?;
+        if !self.is_plain(parts.end, Action::Allow) {
+            let answer = self.answer(parts.end)?;
+            out.push(self.rule(operation, None, answer, 1)?);
+        }
+        for entry in parts.entries.into_iter().rev() {
+            let answer = self.answer(entry.answer)?;
+            out.push(self.rule(operation, Some(entry.filter), answer, 1)?);
+        }
+        Ok(())
+    }
+
+    /// Unfiltered rules first, by operation; then the filtered ones.
+    fn rules(&mut self) -> Vec<Rule> {
+        let mut out: Vec<Rule> = Vec::new();
+        self.unfiltered.sort_by_key(|rule| rule.operations.first().copied());
+        for rule in self.unfiltered.drain(..) {
+            let is_default = rule.operations == [OpId::DEFAULT];
+            let known = out.iter_mut().find(|known| {
+                !is_default
+                    && known.operations != [OpId::DEFAULT]
+                    && (known.action, &known.modifiers) == (rule.action, &rule.modifiers)
+            });
+            match known {
+                Some(known) => known.operations.extend(rule.operations),
+                None => out.push(rule),
+            }
+        }
+        self.filtered.sort_by_key(|(_, operations)| operations.iter().min().copied());
+        for (rules, mut operations) in self.filtered.drain(..) {
+            operations.sort();
+            out.extend(rules.into_iter().map(|rule| Rule { operations: operations.clone(), ..rule }));
+        }
+        out
+    }
+}
+
+/// Reverses the order of the runs of alternatives that test the same filter.
+fn reverse_runs(filter: &mut Filter) {
+    let Filter::Any(parts) = filter else { return };
+    let kind = |filter: &Filter| match filter {
+        Filter::Test(test) => Some(test.filter),
+        _ => None,
+    };
+    let runs: Vec<Vec<Filter>> =
+        parts.chunk_by(|a, b| kind(a).is_some() && kind(a) == kind(b)).map(<[Filter]>::to_vec).collect();
+    *parts = runs.into_iter().rev().flatten().collect();
+}
+
+/// The plain allows besides the one to which most ways lead, without those of number masks.
+fn separate_allows(flow: &Flow<'_>, roots: &[NodeId]) -> BTreeSet<NodeId> {
+    let program = flow.program();
+    let is_plain = |id: NodeId| match program.node(id) {
+        Some(ProgramNode::Terminal(terminal)) => {
+            program.terminal(*terminal).is_some_and(|terminal| terminal.flags == 0 && terminal.modifiers.is_empty())
+        }
+        _ => false,
+    };
+    let mut ways: std::collections::BTreeMap<NodeId, usize> = std::collections::BTreeMap::new();
+    let mut of_masks = BTreeSet::new();
+    let (tests, ends) = flow.reach_all(roots);
+    for id in ends.into_iter().filter(|id| is_plain(*id)) {
+        ways.entry(id).or_default();
+    }
+    for step in tests.iter().filter_map(|id| flow.step(*id)) {
+        if matches!(step.argument, Argument::Bitmask(_)) {
+            of_masks.insert(step.matched);
+        }
+        for next in [step.matched, step.unmatched] {
+            ways.entry(next).and_modify(|count| *count += 1);
+        }
+    }
+    for root in roots {
+        ways.entry(*root).and_modify(|count| *count += 1);
+    }
+    ways.retain(|id, _| !of_masks.contains(id));
+    let ordinary = ways.iter().max_by_key(|(_, count)| **count).map(|(id, _)| *id);
+    ways.into_keys().filter(|id| Some(*id) != ordinary).collect()
+}
+
+/// The same rules, whatever their operations.
+fn same(a: &[Rule], b: &[Rule]) -> bool {
+    let part = |rule: &Rule| (rule.action, rule.filter.clone(), rule.modifiers.clone());
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| part(a) == part(b))
+}

@@ -1,0 +1,170 @@
+//! The tests of one profile as a flow graph: order, reach, gates.
+
+use std::cell::RefCell;
+
+use crate::blob::{Argument, NodeId, Program, ProgramNode};
+
+/// A test node.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Step {
+    pub(super) filter: u8,
+    pub(super) argument: Argument,
+    pub(super) matched: NodeId,
+    pub(super) unmatched: NodeId,
+}
+
+/// The nodes of a program that some roots reach.
+pub(super) struct Flow<'p> {
+    program: &'p Program,
+    /// By node: its place in an order in which every node stands before what it leads to.
+    position: Vec<u32>,
+    /// Which nodes a walk has met.
+    marks: RefCell<Marks>,
+}
+
+/// A set of nodes that is emptied in no time: a node is in it when its mark is of the current round.
+#[derive(Debug, Default)]
+struct Marks {
+    round: u32,
+    of: Vec<u32>,
+}
+
+impl Marks {
+    fn clear(&mut self) {
+        self.round += 1;
+    }
+
+    /// True when it was not in the set.
+    fn insert(&mut self, id: NodeId) -> bool {
+        match self.of.get_mut(id.index()) {
+            Some(mark) if *mark != self.round => {
+                *mark = self.round;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn contains(&self, id: NodeId) -> bool {
+        self.of.get(id.index()) == Some(&self.round)
+    }
+}
+
+const UNREACHED: u32 = u32::MAX;
+
+impl<'p> Flow<'p> {
+    /// Orders what `roots` reach. The program has no cycle (an invariant of `blob`).
+    pub(super) fn of(program: &'p Program, roots: impl IntoIterator<Item = NodeId>) -> Self {
+        let count = program.nodes.len();
+        let marks = RefCell::new(Marks { round: 0, of: vec![0; count] });
+        let mut flow = Self { program, position: vec![UNREACHED; count], marks };
+        let mut order = Vec::new();
+        let mut seen = vec![false; program.nodes.len()];
+        let mut pending: Vec<(NodeId, bool)> = roots.into_iter().map(|root| (root, false)).collect();
+        while let Some((id, leave)) = pending.pop() {
+            if leave {
+                order.push(id);
+                continue;
+            }
+            match seen.get_mut(id.index()) {
+                Some(seen) if !*seen => *seen = true,
+                _ => continue,
+            }
+            pending.push((id, true));
+            if let Some(step) = flow.step(id) {
+                pending.extend([(step.unmatched, false), (step.matched, false)]);
+            }
+        }
+        for (at, id) in (0_u32..).zip(order.iter().rev()) {
+            if let Some(position) = flow.position.get_mut(id.index()) {
+                *position = at;
+            }
+        }
+        flow
+    }
+
+    pub(super) fn program(&self) -> &'p Program {
+        self.program
+    }
+
+    /// The test at `id`; `None` for a terminal.
+    pub(super) fn step(&self, id: NodeId) -> Option<Step> {
+        match *self.program.node(id)? {
+            ProgramNode::Test { filter, argument, matched, unmatched } => {
+                Some(Step { filter, argument, matched, unmatched })
+            }
+            ProgramNode::Terminal(_) => None,
+        }
+    }
+
+    pub(super) fn is_terminal(&self, id: NodeId) -> bool {
+        self.step(id).is_none()
+    }
+
+    /// The place of `id` in the order.
+    pub(super) fn position(&self, id: NodeId) -> u32 {
+        self.position.get(id.index()).copied().unwrap_or(UNREACHED)
+    }
+
+    /// What `start` reaches without going through a node that `stop` names; the first list holds the tests, in order,
+    /// the second the places where it stopped.
+    pub(super) fn reach(&self, start: NodeId, stop: impl Fn(NodeId) -> bool) -> (Vec<NodeId>, Vec<NodeId>) {
+        self.reach_from(&[start], stop)
+    }
+
+    /// Everything that `starts` reach: tests and terminals.
+    pub(super) fn reach_all(&self, starts: &[NodeId]) -> (Vec<NodeId>, Vec<NodeId>) {
+        self.reach_from(starts, |_| false)
+    }
+
+    fn reach_from(&self, starts: &[NodeId], stop: impl Fn(NodeId) -> bool) -> (Vec<NodeId>, Vec<NodeId>) {
+        let (mut tests, mut ends) = (Vec::new(), Vec::new());
+        let mut seen = self.marks.borrow_mut();
+        seen.clear();
+        let mut pending: Vec<NodeId> = starts.iter().copied().filter(|id| seen.insert(*id)).collect();
+        while let Some(id) = pending.pop() {
+            match self.step(id) {
+                Some(step) if !stop(id) => {
+                    tests.push(id);
+                    pending.extend([step.matched, step.unmatched].into_iter().filter(|next| seen.insert(*next)));
+                }
+                _ => ends.push(id),
+            }
+        }
+        tests.sort_by_key(|id| self.position(*id));
+        ends.sort_by_key(|id| self.position(*id));
+        (tests, ends)
+    }
+
+    /// The tests among `tests` (in order, the first is the start) through which every way from the start to a sink goes.
+    /// Empty when no sink is reached.
+    pub(super) fn gates(&self, tests: &[NodeId], is_sink: impl Fn(NodeId) -> bool) -> Vec<NodeId> {
+        let mut alive = self.marks.borrow_mut();
+        alive.clear();
+        for &id in tests.iter().rev() {
+            let Some(step) = self.step(id) else { continue };
+            let leads = [step.matched, step.unmatched].into_iter().any(|next| is_sink(next) || alive.contains(next));
+            if leads && !is_sink(id) {
+                alive.insert(id);
+            }
+        }
+        let mut gates = Vec::new();
+        // The farthest place that an edge from before leads to.
+        let mut farthest = 0;
+        for (at, &id) in tests.iter().filter(|id| alive.contains(**id)).enumerate() {
+            let position = self.position(id);
+            if at == 0 || farthest == position {
+                gates.push(id);
+            }
+            let Some(step) = self.step(id) else { continue };
+            for next in [step.matched, step.unmatched] {
+                if is_sink(next) {
+                    farthest = UNREACHED;
+                } else if alive.contains(next) {
+                    farthest = farthest.max(self.position(next));
+                }
+            }
+        }
+        if tests.first().is_some_and(|start| alive.contains(*start)) { gates } else { Vec::new() }
+    }
+}

@@ -1,0 +1,63 @@
+//! From a blob back to SBPL.
+//!
+//! The graph that a blob holds is what simplification left ([`super::simplify`]), so rules whose graph is this one compile to it
+//! again: nothing can be simplified a second time. The work is to find such rules, to leave out what the compiler adds by itself,
+//! and to say it in few words:
+//!
+//! - an operation that shares its parent's root, or has its own default, needs no rule;
+//! - a program that leads into its parent's program needs rules for the part before it, else an unfiltered rule at the end;
+//! - number masks, the rules for `(target self)`, `flow-divert` and the inferred system calls are taken out
+//!   (`spec/codegen-rules.md` §3, §6): the compiler puts them in again;
+//! - tests of united patterns are given as the strings that were united, in an order that gives the same record.
+//!
+//! Where two readings are possible, [`Choices`] tells which to take; [`verify`] compiles the text and compares.
+//!
+//! **Invariants:** the text of a draft is complete: what could not be said is in [`Draft::lost`]. Equal programs give equal texts.
+
+mod condition;
+mod draft;
+mod flow;
+mod leaf;
+mod operation;
+mod print;
+mod verify;
+
+pub use draft::{Choices, Draft, decompile};
+pub use verify::{Outcome, Verified, verify};
+
+use super::codes;
+use crate::diag::{Code, Diagnostic};
+
+/// Why one operation, or a whole blob, cannot be said in SBPL.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Stop {
+    /// The conditions are too deep or too many.
+    #[error("the conditions are too complex to be written as rules")]
+    TooComplex,
+    /// The target has no such filter.
+    #[error("filter {0} is not known for this system")]
+    UnknownFilter(u8),
+    /// A reference of the program leads nowhere.
+    #[error("the program refers to something that it does not hold")]
+    Dangling,
+    /// There is no profile of that number.
+    #[error("there is no such profile")]
+    NoProfile,
+}
+
+impl Stop {
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        codes::DECOMPILE
+    }
+}
+
+impl From<&Stop> for Diagnostic {
+    fn from(stop: &Stop) -> Self {
+        Self::error(stop.code(), stop.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests;
