@@ -26,8 +26,12 @@ mod golden;
 mod lint;
 #[path = "shared/pattern.rs"]
 mod pattern;
+#[path = "shared/probe.rs"]
+mod probe;
 #[path = "shared/records.rs"]
 mod records;
+#[path = "shared/shim.rs"]
+mod shim;
 #[path = "shared/syntax.rs"]
 mod syntax;
 #[path = "shared/unions.rs"]
@@ -45,6 +49,8 @@ const TOPICS: &[Topic] = &[
     ("golden", golden::trials),
     ("lint", lint::trials),
     ("pattern", pattern::trials),
+    ("probe", probe::trials),
+    ("shim", shim::trials),
     ("syntax", syntax::trials),
     ("unions", unions::trials),
     ("witness", witness::trials),

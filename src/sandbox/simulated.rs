@@ -10,7 +10,9 @@ use super::{
     Action, ApplyFailure, Backend, BackendKind, DecidedBy, Observation, ObservedPath, Outcome, ProfileInput, Session,
     Stage,
 };
-use crate::decide::{Answer, Attribute, Decider, Engine, Request, Value, Verdict, World, world::Resolved};
+use crate::decide::{
+    Answer, Attribute, Decider, Engine, Request, Value, Verdict, World, operation_named, world::Resolved,
+};
 use crate::policy::{Modifier, ModifierValue};
 use crate::vocab::{OpId, Target};
 
@@ -118,8 +120,9 @@ impl SimulatedSession {
 
     fn ask(&self, action: &Action) -> Observation {
         let name = asked_operation(&action.operation);
-        let Some(operation) = self.target().operation_named(name) else {
-            return undecided(format!("{} has no operation {name}", self.target().name()));
+        let operation = match operation_named(self.target(), name) {
+            Ok(operation) => operation,
+            Err(error) => return undecided(error.to_string()),
         };
         let mut request = Request::new(operation);
         request.closed = true;

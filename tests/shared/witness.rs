@@ -17,7 +17,7 @@ pub(crate) fn trials(folder: PathBuf) -> Vec<Trial> {
     vec![Trial::test("witness: observed decisions", move || run(&folder))]
 }
 
-fn text<'v>(row: &'v Value, key: &str) -> &'v str {
+pub(crate) fn text<'v>(row: &'v Value, key: &str) -> &'v str {
     row[key].as_str().unwrap_or_default()
 }
 
@@ -49,7 +49,7 @@ fn run(folder: &Path) -> Result<(), Failed> {
 }
 
 /// The world of the row: what every macOS 14 has, and the fixture's own links, whose targets follow from the recorded paths.
-fn world(row: &Value) -> Result<World, Failed> {
+pub(crate) fn world(row: &Value) -> Result<World, Failed> {
     let mut world = World::macos_14();
     let (requested, resolved) = (text(row, "requested_path"), text(row, "resolved_path"));
     for link in row["symlinks_traversed"].as_array().into_iter().flatten().filter_map(Value::as_str) {
