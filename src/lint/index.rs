@@ -93,7 +93,6 @@ pub(super) struct Definition<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Index<'a> {
     heads: HashMap<&'a [u8], Vec<NodeId>>,
-    uses: HashMap<&'a [u8], u32>,
     bound: HashSet<&'a [u8]>,
     assigned: HashSet<&'a [u8]>,
     values: HashMap<&'a [u8], Option<NodeId>>,
@@ -128,11 +127,6 @@ impl<'a> Index<'a> {
         self.heads.get(head.as_bytes()).map_or(&[], Vec::as_slice)
     }
 
-    /// How often the symbol occurs anywhere, quoted or not.
-    pub(super) fn uses(&self, name: &[u8]) -> u32 {
-        self.uses.get(name).copied().unwrap_or(0)
-    }
-
     /// True when the text binds `name` somewhere.
     pub(super) fn binds(&self, name: &[u8]) -> bool {
         self.bound.contains(name)
@@ -164,11 +158,7 @@ impl<'a> Index<'a> {
                         self.bind(tree, node, head);
                     }
                 }
-                _ => {
-                    if let Some(name) = tree.symbol(node) {
-                        *self.uses.entry(name).or_insert(0) += 1;
-                    }
-                }
+                _ => {}
             }
         }
     }

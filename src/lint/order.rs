@@ -87,6 +87,8 @@ struct Rules {
     allows: Allows,
     /// A filtered deny is among them.
     denies: bool,
+    /// An unfiltered rule is among them that may not take effect.
+    unsure_fallback: bool,
 }
 
 /// What the allow rules of one operation may open.
@@ -164,6 +166,7 @@ impl Order {
             for id in rule.operations.iter().filter_map(|named| named.id) {
                 let entry = operations.entry(id).or_default();
                 if rule.unfiltered() { &mut entry.unfiltered } else { &mut entry.filtered }.push(at);
+                entry.unsure_fallback |= rule.unfiltered() && rule.place != Place::Sure;
                 entry.denies |= rule.action == Action::Deny && !rule.unfiltered();
                 if rule.action == Action::Allow {
                     entry.allows.anything |= rule.unfiltered() || conditions[at].more;
@@ -232,7 +235,7 @@ impl Order {
     pub(super) fn fallback(&self, operation: OpId) -> Option<Action> {
         for id in self.target.lineage(operation) {
             let unfiltered = self.unfiltered(id);
-            if unfiltered.iter().any(|&at| self.rules[at].place != Place::Sure) {
+            if self.operations.get(&id).is_some_and(|rules| rules.unsure_fallback) {
                 return None;
             }
             if let Some(&at) = unfiltered.last() {

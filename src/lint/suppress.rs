@@ -3,6 +3,8 @@
 //! A comment behind code covers findings that start on its line; one on a line of its own covers the datum that follows;
 //! `allow-file` covers the file. The reason is required: a comment without one suppresses nothing.
 
+use std::collections::HashMap;
+
 use super::config::Config;
 use super::context::Context;
 use super::finding::{Finding, Findings};
@@ -18,6 +20,42 @@ struct Suppression<'a> {
     used: bool,
 }
 
+/// All suppressions, to be asked by place.
+struct Suppressions<'a> {
+    /// By the start of what they cover.
+    list: Vec<Suppression<'a>>,
+    /// For each, the farthest end of those up to it.
+    farthest: Vec<u32>,
+}
+
+impl<'a> Suppressions<'a> {
+    fn new(mut list: Vec<Suppression<'a>>) -> Self {
+        list.sort_by_key(|suppression| suppression.covers.start);
+        let mut end = 0;
+        let farthest = list.iter().map(|suppression| {
+            end = end.max(suppression.covers.end);
+            end
+        });
+        Self { farthest: farthest.collect(), list }
+    }
+
+    /// True when some of them allow `finding`; they are then used.
+    fn allow(&mut self, finding: &Finding) -> bool {
+        let at = finding.span().start;
+        let before = self.list.partition_point(|suppression| suppression.covers.start <= at);
+        let mut allowed = false;
+        for index in (0..before).rev().take_while(|&index| self.farthest[index] >= at) {
+            let suppression = &mut self.list[index];
+            let named = suppression.code == finding.rule.code.0 || suppression.code == finding.rule.name;
+            if named && at <= suppression.covers.end {
+                suppression.used = true;
+                allowed = true;
+            }
+        }
+        allowed
+    }
+}
+
 const MARK: &str = "sbpl-lint:";
 
 /// Takes out what comments allow and adds findings about the comments themselves.
@@ -26,17 +64,10 @@ pub(super) fn apply(context: &Context<'_>, config: &Config, findings: &mut Vec<F
         return;
     }
     let mut bad = Findings::new(&BAD, context);
-    let mut suppressions = read(context, &mut bad);
-    findings.retain(|finding| {
-        let covering = suppressions.iter_mut().filter(|suppression| {
-            (suppression.code == finding.rule.code.0 || suppression.code == finding.rule.name)
-                && suppression.covers.start <= finding.span().start
-                && finding.span().start <= suppression.covers.end
-        });
-        covering.map(|suppression| suppression.used = true).count() == 0
-    });
+    let mut suppressions = Suppressions::new(read(context, &mut bad));
+    findings.retain(|finding| !suppressions.allow(finding));
     let mut unused = Findings::new(&UNUSED, context);
-    for suppression in suppressions.iter().filter(|suppression| !suppression.used) {
+    for suppression in suppressions.list.iter().filter(|suppression| !suppression.used) {
         // A rule that is switched off finds nothing; that does not make the comment wrong.
         if super::rule(suppression.code).is_some_and(|rule| config.enabled(rule)) {
             let message = format!("nothing here for {} to allow", suppression.code);
@@ -54,13 +85,19 @@ fn read<'a>(context: &Context<'a>, bad: &mut Findings<'_>) -> Vec<Suppression<'a
     let tree = context.tree;
     let tokens = tree.tokens();
     let mut out = Vec::new();
+    let mut spans = HashMap::new();
+    // For each token, the first one behind it that is no white space and no comment.
+    let mut following = vec![tokens.len(); tokens.len()];
+    for index in (1..tokens.len()).rev() {
+        following[index - 1] = if tokens[index].kind.is_trivia() { following[index] } else { index };
+    }
     for (index, token) in tokens.iter().enumerate().filter(|(_, token)| token.kind == TokenKind::Comment) {
         let Ok(text) = std::str::from_utf8(tree.slice(token.span)) else { continue };
         let Some(rest) = text.trim_start_matches(';').trim_start().strip_prefix(MARK) else { continue };
         let (command, reason) = rest.split_once("--").unwrap_or((rest, ""));
         let mut words = command.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty());
         let covers = match words.next() {
-            Some("allow") => covered(tree.text(), tokens, index),
+            Some("allow") => covered(tree.text(), tokens, &following, index, &mut spans),
             Some("allow-file") => Span::new(0, u32::MAX),
             _ => {
                 bad.at_span(token.span, "unknown word after `sbpl-lint:`")
@@ -86,17 +123,26 @@ fn read<'a>(context: &Context<'a>, bad: &mut Findings<'_>) -> Vec<Suppression<'a
     out
 }
 
-/// What the comment at `index` covers: its own line, or the datum after it when it is alone on its line.
-fn covered(text: &[u8], tokens: &[Token], index: usize) -> Span {
+/// What the comment at `index` covers: its own line, or the datum after it when it is alone on its line. `following` gives the first
+/// token of that; `spans` keeps the data that were looked at, since many comments may stand before one.
+fn covered(text: &[u8], tokens: &[Token], following: &[usize], index: usize, spans: &mut HashMap<usize, Span>) -> Span {
     let comment = tokens[index].span;
     let line_start = memchr::memrchr(b'\n', &text[..comment.start as usize]).map_or(0, |at| at + 1);
     let alone = text[line_start..comment.start as usize].iter().all(u8::is_ascii_whitespace);
     if !alone {
         return Span::new(line_start as u32, comment.end);
     }
+    match following.get(index) {
+        Some(&first) if first < tokens.len() => *spans.entry(first).or_insert_with(|| datum(&tokens[first..])),
+        _ => comment,
+    }
+}
+
+/// The span of the datum that `tokens` start with.
+fn datum(tokens: &[Token]) -> Span {
     let mut depth = 0u32;
     let mut span: Option<Span> = None;
-    for token in tokens[index + 1..].iter().filter(|token| !token.kind.is_trivia()) {
+    for token in tokens.iter().filter(|token| !token.kind.is_trivia()) {
         span = Some(span.map_or(token.span, |span| span.cover(token.span)));
         match token.kind {
             TokenKind::LParen | TokenKind::VectorOpen => depth += 1,
@@ -108,5 +154,5 @@ fn covered(text: &[u8], tokens: &[Token], index: usize) -> Span {
             break;
         }
     }
-    span.unwrap_or(comment)
+    span.unwrap_or_default()
 }

@@ -101,3 +101,27 @@ fn hostile_texts_are_read_to_the_end() {
     codes(&"(allow ".repeat(5000), &all);
     codes(&"(require-not ".repeat(900), &all);
 }
+
+/// Texts in which every rule of the linter has much to do; work that grows with the square of the text would not end.
+#[test]
+fn long_texts_take_time_in_proportion() {
+    let mut all = Config::default();
+    all.select(["all"]).unwrap();
+    let repeated = |line: &dyn Fn(usize) -> String| (0..8_000).map(line).collect::<String>();
+    for text in [
+        repeated(&|_| "(deny file-write*)(allow file-write* (literal \"/x\"))".to_owned()),
+        repeated(&|i| format!("(allow file-write* (subpath \"/private/tmp/d{i}/e\"))")) + "(version 1)(deny default)",
+        repeated(&|i| format!("(deny file-read* (literal \"/private/work/d{i}/e\"))"))
+            + "(allow file* (subpath \"/\"))",
+        repeated(&|i| format!("(allow unknown-{i} (unknown-filter-{i}))")),
+        format!("(allow file-read* {})", repeated(&|i| format!("(literal \"/tmp/{i}\")(prefix \"\")"))),
+        repeated(&|i| format!("; sbpl-lint: allow SBPL003 -- why\n(allow file* (literal \"/tmp/{i}\"))\n")),
+        format!("(allow file-read* (literal \"{}\") (subpath \"/tmp{}\"))", "__".repeat(50_000), "/a".repeat(50_000)),
+        format!("(version 1){}", "(allow process-info* (target self))".repeat(8_000)),
+    ] {
+        let start = std::time::Instant::now();
+        codes(&text, &all);
+        let limit = std::time::Duration::from_secs(20);
+        assert!(start.elapsed() < limit, "{:?}: {}", start.elapsed(), &text[..60]);
+    }
+}

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
 use sbpl::diag::{Source, SourceId};
 use sbpl::lint::{Config, Finding, FixKind, Input, Parameters, RULES, Rule, apply, fix_text, lint};
 use sbpl::syntax::{SyntaxLimits, parse};
@@ -151,6 +152,71 @@ fn every_fix_alone_leaves_a_text_that_reads_as_well() {
             assert_eq!(count, 1);
             let after = parse(&fixed[..], &SyntaxLimits::default()).errors.len();
             assert!(after <= before, "{}: {}", rule.code, String::from_utf8_lossy(&fixed));
+        }
+    }
+}
+
+/// Texts that look like profiles: rules out of a few operations, filters and paths, in any order, some of them broken.
+fn profile() -> impl Strategy<Value = String> {
+    const OPERATIONS: [&str; 12] = [
+        "file*",
+        "file-read*",
+        "file-write*",
+        "file-write-unlink",
+        "file-write-create",
+        "file-read-data",
+        "process-exec",
+        "network-outbound",
+        "process-info*",
+        "default",
+        "sysctl-write",
+        "iokit-open",
+    ];
+    const PATHS: [&str; 12] = [
+        "\"/tmp/x\"",
+        "\"/private/work\"",
+        "\"/private/work/.git/hooks\"",
+        "\"/Private/Work/.env\"",
+        "\"/opt//a/\"",
+        "(param \"HOME\")",
+        "(string-append (param \"HOME\") \"/a\\.b\")",
+        "\"/var/run/docker.sock\"",
+        "\"/private/var/run/docker.sock\"",
+        "#\"^/opt/a$\"",
+        "#\"/usr/\\\\.x.*\"",
+        "\"a*\"",
+    ];
+    const FORMS: [&str; 6] = ["literal", "subpath", "prefix", "regex", "vnode-type", "require-not"];
+    const ENDS: [&str; 7] = [")", ")", ")", ") ; a comment", " ; a comment\n)", "", "\")"];
+    let filter = (prop::sample::select(&FORMS[..]), prop::sample::select(&PATHS[..]))
+        .prop_map(|(form, path)| format!("({form} {path})"));
+    let rule = (
+        prop::sample::select(&["allow", "deny"][..]),
+        prop::collection::vec(prop::sample::select(&OPERATIONS[..]), 1..3),
+        prop::collection::vec(filter, 0..3),
+        prop::sample::select(&ENDS[..]),
+    )
+        .prop_map(|(action, operations, filters, end)| {
+            format!("({action} {} {}{end}", operations.join(" "), filters.join(" "))
+        });
+    prop::collection::vec(rule, 0..8).prop_map(|rules| format!("(version 1)\n{}\n", rules.join("\n")))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Fixes come to an end, leave a text that reads no worse, and what was fixed once stays fixed.
+    #[test]
+    fn fixing_ends_and_never_breaks_a_text(text in profile()) {
+        let mut all = Config::default();
+        all.select(["all"]).unwrap();
+        let (target, parameters) = (vocab::default_target(), Parameters::new());
+        let errors = |text: &[u8]| parse(text, &SyntaxLimits::default()).errors.len();
+        for unsafe_too in [false, true] {
+            let once = fix_text(text.as_bytes(), target, &parameters, &all, unsafe_too);
+            prop_assert!(errors(&once.text) <= errors(text.as_bytes()));
+            let twice = fix_text(&once.text, target, &parameters, &all, unsafe_too);
+            prop_assert_eq!(String::from_utf8_lossy(&twice.text), String::from_utf8_lossy(&once.text));
         }
     }
 }

@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use crate::lint::context::Context;
 use crate::lint::finding::{Applicability, Findings, Fix};
 use crate::lint::rule::declare_rule;
@@ -92,11 +94,20 @@ declare_rule! {
 }
 
 fn unused_definition(context: &Context<'_>, found: &mut Findings<'_>) {
-    let complete = context.index.rules.iter().any(|rule| rule.names(OpId::DEFAULT));
-    for definition in context.index.definitions.iter().filter(|definition| complete && definition.global) {
-        // Helpers such as `home-literal` are pasted in as a set; only values are looked at.
-        if definition.value.is_some() && context.index.uses(definition.name) <= 1 && !definition.name.starts_with(b"%")
-        {
+    if !context.index.rules.iter().any(|rule| rule.names(OpId::DEFAULT)) {
+        return;
+    }
+    // Helpers such as `home-literal` are pasted in as a set; only values are looked at.
+    let values = context.index.definitions.iter().filter(|definition| definition.global && definition.value.is_some());
+    let mut uses: HashMap<&[u8], u32> = values.clone().map(|definition| (definition.name, 0)).collect();
+    for symbol in context.tree.nodes().filter_map(|node| context.tree.symbol(node)) {
+        if let Some(count) = uses.get_mut(symbol) {
+            *count += 1;
+        }
+    }
+    for definition in values {
+        // Once where it is defined.
+        if uses.get(definition.name) == Some(&1) && !definition.name.starts_with(b"%") {
             found.at(definition.node, format!("nothing uses `{}`", shown(definition.name)));
         }
     }

@@ -5,7 +5,7 @@ use crate::lint::finding::Findings;
 use crate::lint::index::{Place, RuleForm, ancestors};
 use crate::lint::rule::declare_rule;
 use crate::syntax::NodeId;
-use crate::vocab::{self, FilterId, OpId, Spelling};
+use crate::vocab::{self, Action, FilterId, OpId, Spelling};
 
 declare_rule! {
     /// An operation or filter that the target does not have.
@@ -293,9 +293,10 @@ fn old_spelling(context: &Context<'_>, found: &mut Findings<'_>) {
 fn sysctl_write(context: &Context<'_>, found: &mut Findings<'_>) {
     let reads =
         |rule: &RuleForm<'_>| rule.operations.iter().any(|named| matches!(named.name, b"sysctl-read" | b"sysctl*"));
-    let opened =
-        |action| context.index.rules.iter().any(|other| other.unfiltered() && other.action == action && reads(other));
-    for rule in context.index.rules.iter().filter(|rule| rule.unfiltered() && !opened(rule.action)) {
+    let bare = || context.index.rules.iter().filter(|rule| rule.unfiltered());
+    let opened: Vec<Action> = bare().filter(|rule| reads(rule)).map(|rule| rule.action).collect();
+    let (allow, deny) = (opened.contains(&Action::Allow), opened.contains(&Action::Deny));
+    for rule in bare().filter(|rule| !if rule.action == Action::Allow { allow } else { deny }) {
         for named in rule.operations.iter().filter(|named| named.name == b"sysctl-write") {
             if context.operation("sysctl*") == named.id {
                 let action = rule.action;

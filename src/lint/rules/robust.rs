@@ -259,7 +259,7 @@ fn rename(context: &Context<'_>, found: &mut Findings<'_>) {
     };
     let mut said: HashSet<Vec<u8>> = HashSet::new();
     let file = |id: OpId| context.target.operation(id).name.starts_with("file");
-    for (_, rule, condition) in context.rules().filter(|(_, rule, _)| rule.action == Action::Deny) {
+    for (at, rule, condition) in context.rules().filter(|(_, rule, _)| rule.action == Action::Deny) {
         let protects = rule.operations.iter().filter_map(|named| named.id).any(file);
         if !protects || matches!(rule.place, Place::Unknown | Place::MessageFilter) {
             continue;
@@ -274,7 +274,9 @@ fn rename(context: &Context<'_>, found: &mut Findings<'_>) {
                 found.at(test.node, format!("this can be got round: {} may be renamed", test.shown(movable.len())));
             finding.help("Deny file-write-unlink for it, after the rule that allows writing.");
             let text = test.shown(movable.len());
-            if !movable.contains(&0) && context.tree.parent(rule.node).is_none() {
+            // A later rule on the operation would win over the one that the fix adds.
+            let last = context.order.filtered(unlink).last().is_none_or(|&last| last <= at);
+            if last && !movable.contains(&0) && context.tree.parent(rule.node).is_none() {
                 let end = Span::point(context.tree.span(rule.node).end);
                 let text = format!("\n(deny file-write-unlink (literal \"{text}\"))");
                 finding.fix(Fix::replace(Applicability::Unsafe, end, text));
@@ -302,9 +304,8 @@ fn socket(context: &Context<'_>, found: &mut Findings<'_>) {
     let Some(outbound) = context.operation("network-outbound") else { return };
     for (_, rule, condition) in context.rules().filter(|(_, rule, _)| rule.action == Action::Deny) {
         let file = rule.operations.iter().find(|named| named.name.starts_with(b"file"));
-        let Some(file) = file.filter(|_| !matches!(rule.place, Place::Unknown | Place::MessageFilter)) else {
-            continue;
-        };
+        let named = rule.names(outbound) || matches!(rule.place, Place::Unknown | Place::MessageFilter);
+        let Some(file) = file.filter(|_| !named) else { continue };
         let open: Vec<&PathTest> = condition
             .paths
             .iter()
