@@ -1,12 +1,13 @@
 //! The union of several patterns as one tree, in the order of alternatives that Apple's compiler gives it.
 //!
-//! No exact rule for that order is known (`spec/pattern-union.md`). This is the one place that decides it: rule R3, the "cost
-//! queue". [`unite`] is its fold, [`merge`] its union of two, [`size`] its measure.
+//! No exact rule for that order is known. This is the one place that decides it: rule R4 (`docs/pattern-union.md`, which gives
+//! the evidence). [`unite`] folds the chain as a queue ordered by end-points, [`merge`] is the union of two, [`size`] the
+//! measure.
 //!
 //! **Certain** (bytes of macOS 14.4.1): literals stand in ascending length; common beginnings are factored down to one byte;
-//! an open end absorbs everything that begins like it. **Likely**: the queue by end-points, ties A before B (all 25 unions of
-//! literals in the reference cases). **Open**: subpaths among literals and subpaths (four reference cases differ in order; the
-//! language is the same), and the place of an alternative merged from several.
+//! an open end absorbs everything that begins like it; an alternative keeps its place when others are merged into it.
+//! **Likely**: the queue, and who is inserted into whom (all 25 unions of literals in the reference cases, ties included).
+//! **Open**: subpaths among literals and subpaths (three reference cases differ in order; the language is the same).
 //!
 //! A list in which a variable, a set or a skip meets another alternative becomes a choice. Its groups stand in this order:
 //! plain strings, then those that begin with something else (first argument first), then strings with a variable or set
@@ -20,14 +21,14 @@ use super::build::{Compiled, check_depth, compile};
 use super::code::{Alternative, CodeError, CodeErrorKind, PatternTree, Step, end_points};
 use super::{Pattern, PatternKind};
 
-/// What an end counts in [`size`], R3's E: 10 to 14 fit the reference cases equally.
+/// What an end counts in [`size`]; 10 fits best (`docs/pattern-union.md`).
 const END_SIZE: usize = 10;
 
 /// One test of the chain that is to be united.
 struct Operand {
     list: Vec<Alternative>,
     end_points: usize,
-    /// A subpath that was never united: as second argument its end does not count (R3, item 4).
+    /// A subpath that was never united: as second argument its end does not count.
     fresh_subpath: bool,
 }
 
@@ -72,7 +73,7 @@ pub fn chain_end_points(chain: &[Pattern]) -> usize {
     regexes.len() + unite(&code, &mut number).map_or(code.len(), |tree| tree.end_points())
 }
 
-/// R3, item 2: unite the first two of a queue ordered by end-points; the result goes in front of its equals.
+/// Unites the first two of a queue ordered by end-points, puts the result behind its equals, and goes on until one is left.
 fn fold(mut operands: Vec<Operand>) -> Result<Vec<Alternative>, CodeError> {
     operands.sort_by_key(|operand| operand.end_points);
     let mut queue = VecDeque::from(operands);
@@ -81,71 +82,96 @@ fn fold(mut operands: Vec<Operand>) -> Result<Vec<Alternative>, CodeError> {
             (None, _) => return Err(CodeError::new(CodeErrorKind::Shape, 0)),
             (Some(last), None) => return Ok(last.list),
             (Some(a), Some(b)) => {
-                let order = if b.fresh_subpath { Order::SizeFreshSecond } else { Order::Size };
-                let list = merge(a.list, b.list, order, 0)?;
+                let list = unite_two(a.list, b)?;
                 let united = Operand { end_points: end_points(&list), list, fresh_subpath: false };
-                let place = queue.iter().take_while(|other| other.end_points < united.end_points).count();
+                let place = queue.iter().take_while(|other| other.end_points <= united.end_points).count();
                 queue.insert(place, united);
             }
         }
     }
 }
 
+/// The larger one is inserted into the smaller one, of equals the second into the first.
+fn unite_two(a: Vec<Alternative>, b: Operand) -> Result<Vec<Alternative>, CodeError> {
+    let swap = list_size(&b.list) < list_size(&a);
+    let fresh = match (b.fresh_subpath, swap) {
+        (false, _) => Fresh::Neither,
+        (true, true) => Fresh::Base,
+        (true, false) => Fresh::Other,
+    };
+    let (base, other) = if swap { (b.list, a) } else { (a, b.list) };
+    merge(base, other, Order::Size(fresh), 0)
+}
+
+/// Which argument of [`merge`] is a subpath that was never united: its end does not count in its [`size`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fresh {
+    /// None is.
+    Neither,
+    /// The list that is inserted into.
+    Base,
+    /// The list whose alternatives are inserted.
+    Other,
+}
+
 /// How [`merge`] orders its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// Ascending by size, stably.
-    Size,
-    /// The same; the second argument is a subpath that was never united.
-    SizeFreshSecond,
+    /// By size: an alternative goes in front of those at the end that are not smaller.
+    Size(Fresh),
     /// As they come: the branches of one regex.
     Source,
 }
 
-/// The union of two lists: the first, then the second; an alternative that begins like an earlier one is merged into it.
+/// An alternative of the list that is being made.
+struct Entry {
+    alternative: Alternative,
+    size: usize,
+    fresh: bool,
+}
+
+impl Entry {
+    fn new(alternative: Alternative, fresh: bool) -> Self {
+        Self { size: size(&alternative, fresh), alternative, fresh }
+    }
+}
+
+/// The union of two lists. The alternatives of `other`, from the last to the first, are merged into the one of `base` that begins
+/// alike, which keeps its place, or else inserted. The arguments change roles at each level of the tree.
 pub(crate) fn merge(
-    first: Vec<Alternative>,
-    second: Vec<Alternative>,
+    base: Vec<Alternative>,
+    other: Vec<Alternative>,
     order: Order,
     depth: usize,
 ) -> Result<Vec<Alternative>, CodeError> {
     check_depth(depth)?;
     let all = [Alternative::All];
-    if first == all || second == all {
+    if base == all || other == all {
         return Ok(all.to_vec());
     }
-    let mut out: Vec<Alternative> = Vec::with_capacity(first.len() + second.len());
-    let mut fresh = None;
-    let mut by_byte = [None::<usize>; 256];
-    let second = flatten(second).map(|alternative| (alternative, order == Order::SizeFreshSecond));
-    for (alternative, is_fresh) in flatten(first).map(|alternative| (alternative, false)).chain(second) {
-        let earlier = match first_byte(&alternative) {
-            Some(byte) => by_byte[usize::from(byte)],
-            None => out.iter().position(|earlier| begins_alike(earlier, &alternative)),
-        };
-        match earlier.and_then(|at| out.get_mut(at)) {
-            Some(earlier) => {
-                let before = std::mem::replace(earlier, Alternative::End);
-                *earlier = merge_two(before, alternative, order, is_fresh, depth)?;
+    let mut out: Vec<Entry> =
+        flatten(base).map(|alternative| Entry::new(alternative, order == Order::Size(Fresh::Base))).collect();
+    let other = flatten(other).map(|alternative| Entry::new(alternative, order == Order::Size(Fresh::Other)));
+    let mut other: Vec<Entry> = other.collect();
+    if order != Order::Source {
+        other.reverse();
+    }
+    for new in other {
+        match out.iter_mut().find(|old| begins_alike(&old.alternative, &new.alternative)) {
+            Some(old) => {
+                let before = std::mem::replace(&mut old.alternative, Alternative::End);
+                *old = Entry::new(merge_two(before, old.fresh, new, order, depth)?, false);
             }
             None => {
-                if let Some(byte) = first_byte(&alternative) {
-                    by_byte[usize::from(byte)] = Some(out.len());
-                }
-                if is_fresh {
-                    fresh = Some(out.len());
-                }
-                out.push(alternative);
+                let place = match order {
+                    Order::Source => out.len(),
+                    Order::Size(_) => out.iter().rposition(|old| old.size < new.size).map_or(0, |at| at + 1),
+                };
+                out.insert(place, new);
             }
         }
     }
-    if order != Order::Source {
-        let mut sized: Vec<_> =
-            out.into_iter().enumerate().map(|(at, one)| (size(&one, fresh == Some(at)), one)).collect();
-        sized.sort_by_key(|(size, _)| *size);
-        out = sized.into_iter().map(|(_, one)| one).collect();
-    }
-    Ok(grouped(out))
+    Ok(grouped(out.into_iter().map(|entry| entry.alternative).collect()))
 }
 
 /// The alternatives of a list, those in the groups of a choice too.
@@ -156,15 +182,9 @@ fn flatten(list: Vec<Alternative>) -> impl Iterator<Item = Alternative> {
     })
 }
 
-fn first_byte(alternative: &Alternative) -> Option<u8> {
-    match alternative {
-        Alternative::Then(Step::Literal(label), _) => label.first().copied(),
-        _ => None,
-    }
-}
-
 fn begins_alike(a: &Alternative, b: &Alternative) -> bool {
     match (a, b) {
+        (Alternative::Then(Step::Literal(a), _), Alternative::Then(Step::Literal(b), _)) => a.first() == b.first(),
         (Alternative::Then(a, _), Alternative::Then(b, _)) => a == b,
         (Alternative::End, Alternative::End) | (Alternative::All, Alternative::All) => true,
         _ => false,
@@ -173,31 +193,45 @@ fn begins_alike(a: &Alternative, b: &Alternative) -> bool {
 
 /// Two alternatives that begin alike.
 fn merge_two(
-    a: Alternative,
-    b: Alternative,
+    old: Alternative,
+    old_fresh: bool,
+    new: Entry,
     order: Order,
-    fresh: bool,
     depth: usize,
 ) -> Result<Alternative, CodeError> {
-    match (a, b) {
+    match (old, new.alternative) {
         (Alternative::Then(Step::Literal(a), a_rest), Alternative::Then(Step::Literal(b), b_rest)) => {
             let common = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
+            let head = a.get(..common).unwrap_or_default().to_vec();
+            // What is left of a fresh subpath is one still.
+            let fresh = match (old_fresh && a.len() > common, new.fresh && b.len() > common) {
+                (true, _) => Fresh::Other,
+                (_, true) => Fresh::Base,
+                (false, false) => Fresh::Neither,
+            };
             let split = |mut label: Vec<u8>, rest: Vec<Alternative>| {
                 let tail = label.split_off(common);
                 if tail.is_empty() { rest } else { vec![Alternative::Then(Step::Literal(tail), rest)] }
             };
-            let head = a.get(..common).unwrap_or_default().to_vec();
-            // What is left of a fresh subpath is one still.
-            let order = match order {
-                Order::SizeFreshSecond if !fresh || b.len() == common => Order::Size,
-                other => other,
-            };
-            Ok(literal(head, merge(split(a, a_rest), split(b, b_rest), order, depth + 1)?))
+            Ok(literal(head, deeper(split(a, a_rest), split(b, b_rest), order, fresh, depth)?))
         }
         (Alternative::Then(step, a), Alternative::Then(_, b)) => {
-            Ok(Alternative::Then(step, merge(a, b, order, depth + 1)?))
+            Ok(Alternative::Then(step, deeper(a, b, order, Fresh::Neither, depth)?))
         }
-        (a, _) => Ok(a),
+        (old, _) => Ok(old),
+    }
+}
+
+fn deeper(
+    old: Vec<Alternative>,
+    new: Vec<Alternative>,
+    order: Order,
+    fresh: Fresh,
+    depth: usize,
+) -> Result<Vec<Alternative>, CodeError> {
+    match order {
+        Order::Source => merge(old, new, Order::Source, depth + 1),
+        Order::Size(_) => merge(new, old, Order::Size(fresh), depth + 1),
     }
 }
 
@@ -213,18 +247,21 @@ pub(crate) fn literal(mut label: Vec<u8>, rest: Vec<Alternative>) -> Alternative
     }
 }
 
-/// R3, item 4. A step that is no literal counts as one byte.
+/// Bytes of the labels, and [`END_SIZE`] for each end; of a fresh subpath only its text and the slash. A step that is no
+/// literal counts as one byte.
 fn size(alternative: &Alternative, fresh_subpath: bool) -> usize {
     match alternative {
         Alternative::Then(Step::Literal(label), _) if fresh_subpath => label.len() + 1,
-        Alternative::Then(step, rest) => {
-            let own = if let Step::Literal(label) = step { label.len() } else { 1 };
-            own + rest.iter().map(|alternative| size(alternative, false)).sum::<usize>()
-        }
+        Alternative::Then(Step::Literal(label), rest) => label.len() + list_size(rest),
+        Alternative::Then(_, rest) => 1 + list_size(rest),
         Alternative::End => END_SIZE,
         Alternative::All => 0,
-        Alternative::Choice(groups) => groups.iter().flatten().map(|alternative| size(alternative, false)).sum(),
+        Alternative::Choice(groups) => groups.iter().map(|group| list_size(group)).sum(),
     }
+}
+
+fn list_size(list: &[Alternative]) -> usize {
+    list.iter().map(|alternative| size(alternative, false)).sum()
 }
 
 /// Makes a list with steps that are no literals a choice; see the module's text.

@@ -14,7 +14,48 @@ use crate::counts;
 use crate::records::{self, Layout};
 
 pub(crate) fn trials(shared: PathBuf) -> Vec<Trial> {
-    vec![Trial::test("pattern::union::golden", move || golden(&shared))]
+    let folder = shared.clone();
+    vec![
+        Trial::test("pattern::union::golden", move || golden(&shared)),
+        Trial::test("pattern::union::reach", move || reach(&folder)),
+    ]
+}
+
+/// Unions of system profiles, whose source is unknown: is there an order of their strings that gives the tree? Unlike the
+/// reference cases these were not looked at when the rule was made.
+fn reach(shared: &Path) -> Result<(), Failed> {
+    let mut seen = BTreeSet::new();
+    let (mut right, mut total) = (0, 0);
+    for tag in ["P17", "P15", "P26", "X17"] {
+        for (code, _) in records::load(shared, tag).patterns.into_values() {
+            let tree = code::decode(&code)?;
+            // Names do not matter here: a pattern with a variable has none to give.
+            let Ok(strings) = tree.to_patterns(&[]) else { continue };
+            let plain = strings.iter().all(|string| string.kind() != PatternKind::Regex);
+            if !plain || !(3..=5).contains(&strings.len()) || !seen.insert(code) {
+                continue;
+            }
+            total += 1;
+            let found = permutations(strings.len()).into_iter().any(|order| {
+                let chain: Vec<Pattern> = order.into_iter().map(|at| strings[at].clone()).collect();
+                union::unite(&chain, &mut |_| 0).as_ref() == Ok(&tree)
+            });
+            right += usize::from(found);
+            if !found {
+                println!("{tag}: no order gives {:?}", texts(strings.iter()));
+            }
+        }
+    }
+    counts::check("unions of system profiles that some order of their strings gives", right, total)
+}
+
+fn permutations(length: usize) -> Vec<Vec<usize>> {
+    (0..length).fold(vec![Vec::new()], |shorter, new| {
+        let insert = |order: &Vec<usize>| -> Vec<Vec<usize>> {
+            (0..=order.len()).map(|at| [&order[..at], &[new], &order[at..]].concat()).collect()
+        };
+        shorter.iter().flat_map(insert).collect()
+    })
 }
 
 /// Filters whose strings are folded (`spec/blob-format.md` §6).
