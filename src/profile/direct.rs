@@ -178,7 +178,7 @@ impl Evaluator<'_> {
         };
         let parts = target.operation_named("storage-class-map").zip(target.modifier_named("assign-storage-class"));
         let Some((operation, modifier)) = parts else { return Err(ProfileError::StorageClassContext.into()) };
-        let filter = self.build_filter(filter)?;
+        let filter = self.build_filter(filter, heap)?;
         let origin = self.origin(call, heap);
         let Some(policy) = &mut self.policy else { return Err(ProfileError::NoVersion.into()) };
         if policy.storage_classes.contains_key(&name) {

@@ -48,6 +48,12 @@ impl Evaluator<'_> {
         let mut tests = Vec::with_capacity(arguments.len());
         for (index, value) in arguments {
             let arg = self.argument(info, form, index, value, heap)?;
+            // Every test has a copy of its text. Without memory the machine reports its own limit.
+            let bytes = self.filters.take_new_bytes();
+            if !heap.reserve(bytes) {
+                return Err(malformed(info, "there is no memory for it").into());
+            }
+            heap.charge(bytes);
             tests.push(self.filters.test(Test { filter: id, arg }));
         }
         let filter = self.filters.any(tests);

@@ -9,7 +9,7 @@ use super::loader::Loader;
 use super::object::{FilterRef, Filters, Object, Procedure};
 use super::{EvalOptions, implicit};
 use crate::diag::{Diagnostic, Location, SourceId, SourceMap};
-use crate::policy::{Origin, OriginFrame, OriginKind, Policy, Rule, RuleSource};
+use crate::policy::{Filter, Modifier, ModifierValue, Origin, OriginFrame, OriginKind, Policy, Rule, RuleSource};
 use crate::scheme::{self, Call, Heap, Host, HostValue, Outcome, Trace, TraceKind, Value};
 use crate::vocab::{Spelling, Target};
 
@@ -89,10 +89,10 @@ impl<'a> Evaluator<'a> {
 
     /// A value that stands for a filter.
     pub(super) fn filter(&mut self, filter: FilterRef, heap: &mut Heap) -> Result<Outcome, Failure> {
-        if self.filters.depth(filter) > self.options.limits.filter_depth {
+        if self.filters.size(filter).depth > self.options.limits.filter_depth {
             return Err(ProfileError::FilterDepth(self.options.limits.filter_depth).into());
         }
-        heap.charge(256);
+        heap.charge(self.filters.take_new_bytes());
         Ok(Outcome::Value(self.object(Object::Filter(filter), heap)))
     }
 
@@ -139,8 +139,8 @@ impl<'a> Evaluator<'a> {
             "unix-socket" => Some(self.object(Object::UnixSocket, heap)),
             "termination" if directive::is_between(self.target(), "macos-10.15", "macos-10.15") => {
                 let id = self.target().modifier_named("send-signal")?.id;
-                let value = crate::policy::ModifierValue::Integer(self.target().symbol_value("SIGKILL")?);
-                Some(self.object(Object::Applied(crate::policy::Modifier { id, value }), heap))
+                let value = ModifierValue::Integer(self.target().symbol_value("SIGKILL")?);
+                Some(self.object(Object::Applied(Modifier { id, value }), heap))
             }
             "*params*" => {
                 let params = self.options.params.clone().unwrap_or_default();
@@ -208,12 +208,39 @@ impl<'a> Evaluator<'a> {
         Ok(())
     }
 
+    /// Counts what a rule stores with its modifiers: texts, and the rules of message filters.
+    pub(super) fn count_modifiers(&mut self, modifiers: &[Modifier], heap: &mut Heap) -> Result<(), ProfileError> {
+        for modifier in modifiers {
+            match &modifier.value {
+                ModifierValue::String(text) => heap.charge(text.len()),
+                ModifierValue::Rules(filter) => {
+                    self.rules = self.rules.saturating_add(filter.rules.len());
+                    heap.charge(filter.rules.len() * size_of::<Rule>());
+                    let mut tests = 0;
+                    for filter in filter.rules.iter().filter_map(|rule| rule.filter.as_ref()) {
+                        filter.for_each_test(&mut |_| tests += 1);
+                    }
+                    self.tests = self.tests.saturating_add(tests);
+                    heap.charge(tests * size_of::<Filter>());
+                }
+                ModifierValue::Flag | ModifierValue::Integer(_) => {}
+            }
+        }
+        if self.rules > self.options.limits.rules {
+            return Err(ProfileError::RuleLimit(self.options.limits.rules));
+        }
+        Ok(())
+    }
+
     /// Counts the tests that a rule or storage class is about to store.
-    pub(super) fn build_filter(&mut self, filter: FilterRef) -> Result<crate::policy::Filter, ProfileError> {
-        self.tests = self.tests.saturating_add(self.filters.tests(filter));
-        if self.tests > self.options.limits.filter_tests {
+    pub(super) fn build_filter(&mut self, filter: FilterRef, heap: &mut Heap) -> Result<Filter, ProfileError> {
+        let size = self.filters.size(filter);
+        self.tests = self.tests.saturating_add(size.tests);
+        // Without memory the machine reports its own limit.
+        if self.tests > self.options.limits.filter_tests || !heap.reserve(size.bytes) {
             return Err(ProfileError::FilterTests(self.options.limits.filter_tests));
         }
+        heap.charge(size.bytes);
         Ok(self.filters.build(filter))
     }
 

@@ -1,6 +1,6 @@
 //! The values that SBPL adds to Scheme.
 
-use crate::policy::{Filter, Modifier, Test};
+use crate::policy::{Arg, Filter, Modifier, Test};
 use crate::vocab::{FilterForm, FilterId, ModifierId, OpId};
 
 /// A filter under construction: shared parts are stored once, whatever a program does with them.
@@ -18,19 +18,55 @@ enum Node {
 #[derive(Debug, Clone)]
 struct Entry {
     node: Node,
-    depth: usize,
-    tests: usize,
+    size: Size,
+}
+
+/// What a filter amounts to when every shared part is counted as often as it occurs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Size {
+    /// Filters inside each other.
+    pub(super) depth: usize,
+    /// Tests.
+    pub(super) tests: usize,
+    /// Memory, about.
+    pub(super) bytes: usize,
+}
+
+impl Size {
+    /// A regex is kept as its tree too, which takes some times its text.
+    fn of(test: &Test) -> Self {
+        let text = match &test.arg {
+            Arg::String(text) => text.len(),
+            Arg::Pattern(pattern) if pattern.regex().is_some() => pattern.text().len() * 64,
+            Arg::Pattern(pattern) => pattern.text().len(),
+            Arg::Integers(numbers) => numbers.len() * 2,
+            _ => 0,
+        };
+        Self { depth: 1, tests: 1, bytes: size_of::<Filter>() + text }
+    }
 }
 
 /// All filters of one evaluation.
 #[derive(Debug, Default)]
 pub(super) struct Filters {
     entries: Vec<Entry>,
+    new_bytes: usize,
 }
 
 impl Filters {
-    fn add(&mut self, node: Node, depth: usize, tests: usize) -> FilterRef {
-        self.entries.push(Entry { node, depth, tests });
+    /// Bytes taken since this was last asked.
+    pub(super) fn take_new_bytes(&mut self) -> usize {
+        std::mem::take(&mut self.new_bytes)
+    }
+
+    fn add(&mut self, node: Node, size: Size) -> FilterRef {
+        self.new_bytes += size_of::<Entry>()
+            + match &node {
+                Node::Test(_) => size.bytes,
+                Node::All(parts) | Node::Any(parts) => size_of_val(parts.as_slice()),
+                Node::Not(_) => 0,
+            };
+        self.entries.push(Entry { node, size });
         FilterRef(self.entries.len() as u32 - 1)
     }
 
@@ -38,23 +74,24 @@ impl Filters {
         self.entries.get(filter.0 as usize)
     }
 
-    pub(super) fn depth(&self, filter: FilterRef) -> usize {
-        self.entry(filter).map_or(0, |entry| entry.depth)
-    }
-
-    /// Number of tests when every shared part is counted as often as it occurs.
-    pub(super) fn tests(&self, filter: FilterRef) -> usize {
-        self.entry(filter).map_or(0, |entry| entry.tests)
+    pub(super) fn size(&self, filter: FilterRef) -> Size {
+        self.entry(filter).map_or(Size::default(), |entry| entry.size)
     }
 
     pub(super) fn test(&mut self, test: Test) -> FilterRef {
-        self.add(Node::Test(test), 1, 1)
+        let size = Size::of(&test);
+        self.add(Node::Test(test), size)
     }
 
-    fn sum(&self, parts: &[FilterRef]) -> (usize, usize) {
-        let depth = parts.iter().map(|&part| self.depth(part)).max().unwrap_or(0);
-        let tests = parts.iter().fold(0usize, |sum, &part| sum.saturating_add(self.tests(part)));
-        (1 + depth, tests)
+    fn sum(&self, parts: &[FilterRef]) -> Size {
+        let start = Size { depth: 0, tests: 0, bytes: size_of::<Filter>() };
+        let mut sum = parts.iter().map(|&part| self.size(part)).fold(start, |sum, part| Size {
+            depth: sum.depth.max(part.depth),
+            tests: sum.tests.saturating_add(part.tests),
+            bytes: sum.bytes.saturating_add(part.bytes),
+        });
+        sum.depth += 1;
+        sum
     }
 
     /// One part is itself.
@@ -62,8 +99,8 @@ impl Filters {
         if let [one] = parts[..] {
             return one;
         }
-        let (depth, tests) = self.sum(&parts);
-        self.add(Node::All(parts), depth, tests)
+        let size = self.sum(&parts);
+        self.add(Node::All(parts), size)
     }
 
     /// One part is itself.
@@ -71,13 +108,13 @@ impl Filters {
         if let [one] = parts[..] {
             return one;
         }
-        let (depth, tests) = self.sum(&parts);
-        self.add(Node::Any(parts), depth, tests)
+        let size = self.sum(&parts);
+        self.add(Node::Any(parts), size)
     }
 
     pub(super) fn not(&mut self, part: FilterRef) -> FilterRef {
-        let (depth, tests) = self.sum(&[part]);
-        self.add(Node::Not(part), depth, tests)
+        let size = self.sum(&[part]);
+        self.add(Node::Not(part), size)
     }
 
     /// The finished filter. Recursion is bounded: no filter is made deeper than `Limits::filter_depth`.

@@ -36,14 +36,15 @@ impl Evaluator<'_> {
             _ => Some(self.filters.any(parts.filters.clone())),
         };
         if let Some(filter) = filter
-            && self.filters.depth(filter) > self.options.limits.filter_depth
+            && self.filters.size(filter).depth > self.options.limits.filter_depth
         {
             return Err(ProfileError::FilterDepth(self.options.limits.filter_depth).into());
         }
-        let filter = filter.map(|filter| self.build_filter(filter)).transpose()?;
+        let filter = filter.map(|filter| self.build_filter(filter, heap)).transpose()?;
         if let Some(filter) = &filter {
             self.check_filter(filter, &parts.operations)?;
         }
+        self.count_modifiers(&parts.modifiers, heap)?;
         let origin = self.origin(call, heap);
         for (written, id) in &parts.obsolete {
             let name = self.target().operation(*id).name;
@@ -177,6 +178,9 @@ impl Evaluator<'_> {
     /// `(with modifier argument …)`.
     pub(super) fn with(&mut self, call: &Call<'_>, heap: &mut Heap) -> Result<Outcome, Failure> {
         let object = self.apply_modifier_in(call.arguments, heap)?;
+        if let Object::Applied(modifier) = &object {
+            self.count_modifiers(std::slice::from_ref(modifier), heap)?;
+        }
         Ok(Outcome::Value(self.object(object, heap)))
     }
 

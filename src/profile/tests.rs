@@ -661,12 +661,15 @@ fn every_limit_has_its_own_error() {
     // A filter that shares its parts has 2^60 tests.
     let shared = "(define (f x n) (if (= n 0) x (f (require-all x x) (- n 1)))) (allow file-read* (f (tty) 60))";
     assert_eq!(code(shared, EvalOptions::default()), "E0235");
+    // Copies of a long text in rules count as memory.
+    let long = "(define s (make-string 1000000)) (define (f) (allow file-read* (literal s)) (f)) (f)";
+    assert_eq!(code(long, limited(|limits| limits.heap_bytes = 64 << 20)), "E0231");
     let file = "../../../etc/passwd";
     assert_eq!(code(&format!("(import \"{file}\")"), EvalOptions::default()), "E0225");
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     /// Whatever the words, an evaluation ends within its limits and without panic; what evaluates prints and evaluates again.
     #[test]

@@ -117,8 +117,8 @@ impl Heap {
         self.used > self.budget
     }
 
-    /// True when `bytes` more fit; else the heap counts as exhausted from now on.
-    pub(super) fn reserve(&mut self, bytes: usize) -> bool {
+    /// True when `bytes` more fit; else the heap counts as exhausted from now on, and the machine stops.
+    pub fn reserve(&mut self, bytes: usize) -> bool {
         let fits = self.used.saturating_add(bytes) <= self.budget;
         if !fits {
             self.used = usize::MAX;

@@ -26,6 +26,7 @@ impl<H: Host> Machine<H> {
                         Ok(self.sequence(forms, Env::GLOBAL))
                     }
                     Err(failure) => {
+                        self.check_limits()?;
                         let kind = match failure {
                             Failure::Host(error) => ErrorKind::Host(error),
                             Failure::ArgumentType { name, index, expected } => {
