@@ -91,7 +91,8 @@ fn hex_digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).map(|digit| digit as u8)
 }
 
-/// The byte that `#\name` stands for. Names ignore case; `x` and hex digits give a byte, reading stops at the first bad digit.
+/// The byte that `#\name` stands for. Names ignore case. After `x` the rest is read as C's `scanf` reads `%x`: a sign, `0x`,
+/// digits, and nothing after them matters; it must be less than 256.
 pub(super) fn character(name: &[u8]) -> Option<u8> {
     const NAMES: [(&[u8], u8); 4] = [(b"space", b' '), (b"newline", b'\n'), (b"return", b'\r'), (b"tab", b'\t')];
     if let [byte] = name {
@@ -100,9 +101,21 @@ pub(super) fn character(name: &[u8]) -> Option<u8> {
     if let Some((_, byte)) = NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
         return Some(*byte);
     }
-    let digits = name.strip_prefix(b"x")?;
+    let (negative, digits) = match name.strip_prefix(b"x")? {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] | digits => (false, digits),
+    };
+    let digits = match digits {
+        [b'0', b'x' | b'X', rest @ ..] if rest.first().copied().and_then(hex_digit).is_some() => rest,
+        _ => digits,
+    };
     digits.first().copied().and_then(hex_digit)?;
-    u8::try_from(prefix_value(digits, 16)).ok()
+    let code = prefix_value(digits, 16);
+    if negative {
+        // A negative number is less than 256; what is kept of it is its last byte.
+        return Some((code as u8).wrapping_neg());
+    }
+    u8::try_from(code).ok()
 }
 
 /// True when `atom` reads completely as a number. After `e` one more sign or digit must follow, then digits and
@@ -282,6 +295,10 @@ mod tests {
             (r"#\x41", b'A'),
             (r"#\xff", 255),
             (r"#\x4g", 4),
+            (r"#\x+f", 15),
+            (r"#\x-1", 255),
+            (r"#\x0x41", b'A'),
+            (r"#\x0x", 0),
         ] {
             assert_eq!(value(text), Atom::Char(byte), "{text}");
         }

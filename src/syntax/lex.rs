@@ -79,6 +79,12 @@ fn atom_bytes(input: &[u8]) -> Scan<'_, (&[u8], bool)> {
 }
 
 fn plain_atom(input: &[u8]) -> Scan<'_> {
+    // What lets `#\(` be a character also makes a lone backslash take the delimiter after it.
+    if let [b'\\', delimiter, ..] = input
+        && is(*delimiter, DELIMITER)
+    {
+        return value(TokenKind::Atom(AtomKind::Symbol), take(2usize)).parse(input);
+    }
     let (rest, (bytes, nul)) = atom_bytes(input)?;
     let kind = match bytes.first() {
         _ if nul => TokenKind::Error(LexError::NulInAtom),
@@ -274,6 +280,22 @@ mod tests {
                 whitespace  
                 error(UndefinedSharp) #\\
             "##]],
+        );
+    }
+
+    #[test]
+    fn a_backslash_alone_takes_the_delimiter_after_it() {
+        check(
+            b"\\;a \\( \\a(",
+            expect![[r#"
+            symbol \\;
+            symbol a
+            whitespace  
+            symbol \\(
+            whitespace  
+            symbol \\a
+            lparen (
+        "#]],
         );
     }
 
