@@ -391,10 +391,24 @@ pub struct ProfileDiff {
     pub text: String,
     /// Names of the shims, in order.
     pub shims: Vec<String>,
-    /// Rules that only the original has.
-    pub rules_removed: Vec<String>,
-    /// Rules that only the shimmed profile has.
-    pub rules_added: Vec<String>,
+    /// Rules that differ after evaluation.
+    pub rules: Vec<ChangedRule>,
+    /// Why there are no rules to compare.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// One rule that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangedRule {
+    /// `removed`, `added`, `moved`, `action`, `modifiers`.
+    pub change: String,
+    /// The rule of the original, on one line.
+    pub before: Option<String>,
+    /// The rule of the shimmed profile, on one line.
+    pub after: Option<String>,
+    /// In the lists of which operations.
+    pub operations: Vec<String>,
 }
 
 /// `mismatch_summary.json`.

@@ -10,7 +10,7 @@ use crate::blob::{self, Blob, Legacy};
 use crate::compile;
 use crate::diag::{Severity, Source, SourceMap};
 use crate::policy::Policy;
-use crate::profile::{EvalFailure, evaluate};
+use crate::profile::{EvalFailure, Evaluation, evaluate};
 
 /// An evaluated profile and what the compiler made of it.
 pub(super) struct Built {
@@ -32,14 +32,19 @@ pub(super) struct Compiled {
 ///
 /// A profile that evaluates and cannot be compiled natively still has a policy to decide by.
 pub(super) fn build(name: &str, text: &[u8], options: &RunOptions<'_>) -> Result<Built, String> {
-    let evaluation = evaluate(Source::new(name, text), options.loader, options.evaluation);
-    let evaluation = evaluation.map_err(|failure| first_error(&failure))?;
+    let evaluation = evaluated(name, text, options)?;
     let blob = compile::compile(&evaluation.policy, &compile::Limits::default());
     let blob = match blob {
         Ok(compiled) => describe(compiled.bytes),
         Err(error) => Err(error.to_string()),
     };
     Ok(Built { policy: Arc::new(evaluation.policy), sources: evaluation.sources, blob })
+}
+
+/// Evaluates `text`, shown as `name` in messages.
+pub(super) fn evaluated(name: &str, text: &[u8], options: &RunOptions<'_>) -> Result<Evaluation, String> {
+    let evaluation = evaluate(Source::new(name, text), options.loader, options.evaluation);
+    evaluation.map_err(|failure| first_error(&failure))
 }
 
 fn describe(bytes: Vec<u8>) -> Result<Compiled, String> {

@@ -1,43 +1,41 @@
 //! What the shims changed in a profile, for `runtime_diffs.json`.
 
-use similar::TextDiff;
+use super::artifact::{ChangedRule, ProfileDiff};
+use super::decode::evaluated;
+use super::run::RunOptions;
+use crate::diff::{rules, text};
+use crate::policy::print::Printer;
+use crate::policy::{Policy, RuleId};
 
-use super::artifact::ProfileDiff;
-use crate::syntax::{self, SyntaxLimits, Tree};
-
-/// Compares a profile with its shimmed text: as text, and rule by rule at top level.
-pub(super) fn between(base_name: &str, base: &[u8], name: &str, text: &[u8], shims: Vec<String>) -> ProfileDiff {
-    let lines = [base, text].map(String::from_utf8_lossy);
-    let diff = TextDiff::from_lines(&lines[0], &lines[1]);
-    let unified = diff.unified_diff().header(base_name, name).to_string();
-    let [before, after] = [base, text].map(forms);
-    ProfileDiff { text: unified, shims, rules_removed: only_in(&before, &after), rules_added: only_in(&after, &before) }
-}
-
-/// The rules of a text, each on one line.
-fn forms(text: &[u8]) -> Vec<String> {
-    let tree = syntax::parse(text, &SyntaxLimits::default()).tree;
-    let rules = tree.roots().filter(|&node| matches!(tree.head(node), Some(b"allow" | b"deny")));
-    rules.map(|node| one_line(&tree, node)).collect()
-}
-
-fn one_line(tree: &Tree, node: syntax::NodeId) -> String {
-    let tokens = tree.tokens().get(tree.token_range(node)).unwrap_or_default();
-    let words = tokens.iter().filter(|token| !token.kind.is_comment());
-    let text: String = words.map(|token| String::from_utf8_lossy(tree.slice(token.span)).into_owned()).collect();
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// What `a` has more often than `b`, in the order of `a`.
-fn only_in(a: &[String], b: &[String]) -> Vec<String> {
-    let mut left: std::collections::BTreeMap<&String, usize> = std::collections::BTreeMap::new();
-    b.iter().for_each(|rule| *left.entry(rule).or_default() += 1);
-    let mut only = Vec::new();
-    for rule in a {
-        match left.get_mut(rule) {
-            Some(count) if *count > 0 => *count -= 1,
-            _ => only.push(rule.clone()),
-        }
+/// Compares a profile with its shimmed text: line by line, and rule by rule after evaluation.
+pub(super) fn between(
+    base: (&str, &[u8]),
+    shimmed: (&str, &[u8]),
+    policy: Option<&Policy>,
+    shims: Vec<String>,
+    options: &RunOptions<'_>,
+) -> ProfileDiff {
+    let lines: String = text::unified(base, shimmed).into_iter().map(|line| line.text + "\n").collect();
+    let mut diff = ProfileDiff { text: lines, shims, rules: Vec::new(), error: None };
+    match (evaluated(base.0, base.1, options), policy) {
+        (Ok(before), Some(after)) => diff.rules = changed(&before.policy, after),
+        (Err(error), _) => diff.error = Some(error),
+        (Ok(_), None) => diff.error = Some("the shimmed profile does not evaluate".to_owned()),
     }
-    only
+    diff
+}
+
+fn changed(before: &Policy, after: &Policy) -> Vec<ChangedRule> {
+    let target = after.target();
+    let shown = |policy: &Policy, id: Option<RuleId>| {
+        let text = Printer::new(target, policy.version()).rule(policy.get(id?)?);
+        Some(String::from_utf8_lossy(&text).lines().map(str::trim).collect::<Vec<_>>().join(" "))
+    };
+    let rows = rules::rules(before, after).into_iter().map(|change| ChangedRule {
+        change: change.kind.name().to_owned(),
+        before: shown(before, change.a),
+        after: shown(after, change.b),
+        operations: change.operations.iter().map(|id| target.operation(*id).name.to_owned()).collect(),
+    });
+    rows.collect()
 }

@@ -101,7 +101,8 @@ pub(super) fn run_profile(
     };
 
     let (status, notes) = status_of(&probes);
-    let diff = difference::between(path, &base, &runtime_path, &text, shims);
+    let policy = built.as_ref().ok().map(|built| built.policy.as_ref());
+    let diff = difference::between((path, &base), (&runtime_path, &text), policy, shims, options);
     let decode = decode_of(&runtime_path, &blob_path, &built, status, &probes);
     let result = ProfileResult {
         status,

@@ -278,7 +278,7 @@ fn rows(results: &RuntimeResults) -> Vec<Row> {
 }
 
 /// `<stem of the base>.<profile id>.runtime`, the id's colons and whatever else does not belong in a file name as `_`.
-fn runtime_stem(base: &str, id: &str) -> String {
+pub(super) fn runtime_stem(base: &str, id: &str) -> String {
     let name = base.rsplit('/').next().unwrap_or(base);
     let stem = name.strip_suffix(".bin").unwrap_or(name);
     let stem = stem.strip_suffix(".sb").unwrap_or(stem);

@@ -130,6 +130,20 @@ fn controls() {
     }
 }
 
+/// What the shims changed is told as text and rule by rule: nine rules more, and those for the one profile.
+#[test]
+fn what_the_shims_changed() {
+    let out = tempfile::tempdir().unwrap();
+    let report = golden_run(out.path(), "run");
+    let diffs: Value = read(report.folder.join("runtime_diffs.json"));
+    let diff = &diffs["profiles"]["bucket5:v11_read_subpath"];
+    assert_eq!(diff["shims"], serde_json::json!(["runtime-base", "key-specific"]));
+    let rules = diff["rules"].as_array().unwrap();
+    assert!(rules.iter().all(|rule| rule["change"] == "added" && rule["before"].is_null()));
+    assert_eq!(rules.len(), 10);
+    assert_eq!(diff["text"].as_str().unwrap().lines().filter(|line| line.starts_with("+(")).count(), 10);
+}
+
 /// Without shims, reading through /tmp needs the metadata of the link, which bucket 5 does not allow.
 #[test]
 fn without_shims_the_link_is_refused() {
