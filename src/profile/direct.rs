@@ -148,8 +148,8 @@ impl Evaluator<'_> {
         match self.options.params.as_ref().and_then(|params| params.get(key)) {
             Some(value) => heap.string(value.as_bytes()),
             None => {
-                if self.missing_params.len() < 1000 && !self.missing_params.iter().any(|known| known == key) {
-                    self.missing_params.push(key.to_owned());
+                if self.missing_params.len() < 1000 && !self.missing_params.contains(key) {
+                    self.missing_params.insert(key.to_owned());
                 }
                 Value::Bool(false)
             }

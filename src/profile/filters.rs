@@ -1,5 +1,7 @@
 //! Filters: from a call such as `(subpath "/tmp")` to tests (`spec/sbpl-language.md` section 9).
 
+use indexmap::IndexSet;
+
 use super::error::ProfileError;
 use super::host::{Evaluator, Failure};
 use super::object::{EntitlementTest, FilterRef, Object};
@@ -129,11 +131,14 @@ impl Evaluator<'_> {
     fn combined(&self, name: &'static str, call: &Call<'_>, heap: &Heap) -> Result<Vec<FilterRef>, ProfileError> {
         let mut filters = Vec::new();
         let mut work: Vec<Value> = call.arguments.iter().rev().copied().collect();
+        let mut seen = 0;
         while let Some(argument) = work.pop() {
+            seen += 1;
+            self.check_count(seen, heap)?;
             match self.get(argument) {
                 Some(Object::Filter(filter)) => filters.push(*filter),
                 _ => match heap.proper_list(argument) {
-                    Some(items) if work.len() < 1_000_000 => work.extend(items.iter().rev()),
+                    Some(items) => work.extend(items.iter().rev()),
                     _ => return Err(ProfileError::CombinationArguments(name)),
                 },
             }
@@ -236,9 +241,9 @@ impl Evaluator<'_> {
         let Some(info) = target.filter_named("path").and_then(|id| target.filter(id)) else {
             return Err(ProfileError::Directive("path-ancestors needs the path filter").into());
         };
-        let mut ancestors: Vec<Vec<u8>> = Vec::new();
+        let mut ancestors: IndexSet<Vec<u8>> = IndexSet::new();
         for (index, &value) in call.arguments.iter().enumerate().filter(|(_, value)| **value != Value::Nil) {
-            let Some(path) = heap.bytes(value) else {
+            let Some(path) = heap.bytes(value).map(<[u8]>::to_vec) else {
                 return Err(wrong_type(info, index, "pattern", value).into());
             };
             if !path.starts_with(b"/") && !path.starts_with(b"${") {
@@ -247,10 +252,12 @@ impl Evaluator<'_> {
             let end = path.iter().rposition(|&byte| byte != b'/').map_or(0, |last| last + 1);
             let path = path.get(..end).unwrap_or_default();
             for (at, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
-                let ancestor = if at == 0 { b"/" } else { path.get(..at).unwrap_or_default() };
-                if !ancestors.iter().any(|known| known == ancestor) {
-                    ancestors.push(ancestor.to_vec());
+                // Together they are as long as the square of the path. Without memory the machine reports its own limit.
+                if !heap.reserve(at) {
+                    return Err(malformed(info, "there is no memory for it").into());
                 }
+                heap.charge(at);
+                ancestors.insert(path.get(..at.max(1)).unwrap_or_default().to_vec());
             }
         }
         if ancestors.is_empty() {

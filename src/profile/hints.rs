@@ -132,7 +132,8 @@ fn missing_parameter<'a>(
         }
         _ => None,
     };
-    match (name, machine.host.missing_params.as_slice()) {
+    let asked: Vec<&String> = machine.host.missing_params.iter().collect();
+    match (name, asked.as_slice()) {
         (Some(name), _) => diagnostic.help.push(not_given(&name)),
         (None, [name]) => diagnostic.help.push(not_given(name)),
         (None, []) => {}

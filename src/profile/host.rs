@@ -1,7 +1,9 @@
 //! SBPL as seen from the machine: names, procedures, and what they leave behind.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+use indexmap::IndexSet;
 
 use super::directive::{self, Directive};
 use super::error::ProfileError;
@@ -40,15 +42,16 @@ pub(super) struct Evaluator<'a> {
     pub(super) message_filters: Vec<Vec<Rule>>,
     pub(super) syscall_inference: bool,
     /// Parameters that were asked for and not given.
-    pub(super) missing_params: Vec<String>,
+    pub(super) missing_params: IndexSet<String>,
     pub(super) imports: usize,
     pub(super) import_bytes: usize,
     pub(super) rules: usize,
     pub(super) tests: usize,
+    warned: HashSet<(Option<Location>, String)>,
     objects: Vec<Object>,
     procedures: Vec<(Procedure, String)>,
-    /// Objects of names, so that a name is the same object each time.
-    known: HashMap<Vec<u8>, Value>,
+    /// What names mean, so that a name is the same object each time; `None` for those that mean nothing.
+    known: HashMap<Vec<u8>, Option<Value>>,
     origin: Option<Arc<[OriginFrame]>>,
 }
 
@@ -64,7 +67,8 @@ impl<'a> Evaluator<'a> {
             texts: vec![Running { source: Some(top), import_path: None }],
             message_filters: Vec::new(),
             syscall_inference: true,
-            missing_params: Vec::new(),
+            missing_params: IndexSet::new(),
+            warned: HashSet::new(),
             imports: 0,
             import_bytes: 0,
             rules: 0,
@@ -245,7 +249,7 @@ impl<'a> Evaluator<'a> {
     }
 
     pub(super) fn warn(&mut self, diagnostic: Diagnostic) {
-        if !self.warnings.contains(&diagnostic) {
+        if self.warned.insert((diagnostic.location, diagnostic.message.clone())) {
             self.warnings.push(diagnostic);
         }
     }
@@ -302,11 +306,11 @@ impl Host for Evaluator<'_> {
 
     fn global(&mut self, name: &[u8], heap: &mut Heap) -> Option<Value> {
         if let Some(&value) = self.known.get(name) {
-            return Some(value);
+            return value;
         }
-        let value = self.meaning(std::str::from_utf8(name).ok()?, heap)?;
+        let value = self.meaning(std::str::from_utf8(name).ok()?, heap);
         self.known.insert(name.to_vec(), value);
-        Some(value)
+        value
     }
 
     fn call(&mut self, procedure: HostValue, call: &Call<'_>, heap: &mut Heap) -> Result<Outcome, Failure> {

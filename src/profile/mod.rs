@@ -4,6 +4,18 @@
 //! preludes, rules, filters, modifiers, imports, parameters, entitlements, implicit rules. Tree in, policy out. The room
 //! knows nothing of blobs and opens no file: imported texts come through a [`Loader`].
 //!
+//! ```
+//! use sbpl::diag::Source;
+//! use sbpl::policy::print;
+//! use sbpl::profile::{EvalOptions, NoImports, evaluate};
+//!
+//! let text = br#"(version 1) (define (reads . paths) (allow file-read* (apply subpath paths))) (reads "/a" "/b")"#;
+//! let evaluation = evaluate(Source::new("p.sb", &text[..]), &NoImports, &EvalOptions::default())?;
+//! let flat = b"(version 1)\n(allow file-read* (subpath \"/a\") (subpath \"/b\"))\n";
+//! assert_eq!(print::policy(&evaluation.policy, false), flat);
+//! # Ok::<(), Box<sbpl::profile::EvalFailure>>(())
+//! ```
+//!
 //! **Invariants:** every evaluation ends within its [`Limits`]; the first error stops it, as it stops the compiler; equal
 //! inputs give equal policies and equal warnings; every rule of the profile says where it was written.
 
@@ -137,7 +149,10 @@ pub fn evaluate(source: Source, loader: &dyn Loader, options: &EvalOptions) -> R
     let steps = machine.heap.work();
     let Evaluator { policy, sources, warnings, missing_params, .. } = machine.host;
     match policy {
-        Some(policy) => Ok(Evaluation { policy, sources, warnings, missing_params, steps }),
+        Some(policy) => {
+            let missing_params = missing_params.into_iter().collect();
+            Ok(Evaluation { policy, sources, warnings, missing_params, steps })
+        }
         None => {
             let error = ProfileError::NoVersion;
             let diagnostic =

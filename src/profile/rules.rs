@@ -66,7 +66,10 @@ impl Evaluator<'_> {
         let flattens = is_between(self.target(), "macos-10.15", "");
         let mut parts = Parts::default();
         let mut work: Vec<Value> = arguments.iter().rev().copied().collect();
+        let mut seen = 0;
         while let Some(argument) = work.pop() {
+            seen += 1;
+            self.check_count(seen, heap)?;
             match self.get(argument) {
                 Some(Object::Operation { id, written }) => {
                     if let Some(written) = written {
@@ -80,12 +83,21 @@ impl Evaluator<'_> {
                 Some(Object::AppliedIgnored) => {}
                 _ if argument == Value::Nil && flattens => {}
                 _ => match heap.proper_list(argument) {
-                    Some(items) if flattens && work.len() < 1_000_000 => work.extend(items.iter().rev()),
+                    Some(items) if flattens => work.extend(items.iter().rev()),
                     _ => return Err(ProfileError::IllegalArgument(self.show(argument, heap))),
                 },
             }
         }
         Ok(parts)
+    }
+
+    /// Lists inside lists may share their parts: what a walk meets is bounded, and counts as work.
+    pub(super) fn check_count(&self, seen: usize, heap: &Heap) -> Result<(), ProfileError> {
+        let limit = self.options.limits.filter_tests;
+        if seen % 8 == 0 {
+            heap.tick(1);
+        }
+        if seen > limit { Err(ProfileError::FilterTests(limit)) } else { Ok(()) }
     }
 
     /// Message operations belong into message filters, all others outside.
@@ -119,8 +131,9 @@ impl Evaluator<'_> {
 
     fn check_filter(&self, filter: &Filter, operations: &[OpId]) -> Result<(), ProfileError> {
         let mut refused = None;
+        let mut checked = [false; 256];
         filter.for_each_test(&mut |test| {
-            if refused.is_none() {
+            if refused.is_none() && !std::mem::replace(&mut checked[usize::from(test.filter.0)], true) {
                 refused =
                     operations.iter().find(|&&id| !self.target().accepts(id, test.filter)).map(|&id| (test.filter, id));
             }
@@ -245,7 +258,10 @@ impl Evaluator<'_> {
             _ => Action::Allow,
         };
         match (operation, &self.policy) {
-            (Some(Object::Operation { id, .. }), Some(policy)) => policy.can_return(*id, action),
+            (Some(Object::Operation { id, .. }), Some(policy)) => {
+                heap.tick_cells(policy.rules().len());
+                policy.can_return(*id, action)
+            }
             _ => false,
         }
     }

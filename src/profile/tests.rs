@@ -664,6 +664,12 @@ fn every_limit_has_its_own_error() {
     // Copies of a long text in rules count as memory.
     let long = "(define s (make-string 1000000)) (define (f) (allow file-read* (literal s)) (f)) (f)";
     assert_eq!(code(long, limited(|limits| limits.heap_bytes = 64 << 20)), "E0231");
+    let shared_lists = "(define (d x n) (if (= n 0) x (d (list x x) (- n 1)))) (allow (d '() 60))";
+    assert_eq!(code(shared_lists, limited(|limits| limits.filter_tests = 10_000)), "E0235");
+    let ancestors = "(define (f s n) (if (= n 0) s (f (string-append s s) (- n 1)))) (path-ancestors (f \"/a\" 16))";
+    assert_eq!(code(ancestors, limited(|limits| limits.heap_bytes = 64 << 20)), "E0231");
+    let names = "(define (f) (defined? (string->symbol (number->string (random-next)))) (f)) (f)";
+    assert_eq!(code(names, limited(|limits| limits.steps = 100_000)), "E0230");
     let file = "../../../etc/passwd";
     assert_eq!(code(&format!("(import \"{file}\")"), EvalOptions::default()), "E0225");
 }

@@ -132,12 +132,12 @@ impl Heap {
     }
 
     /// Counts work that took `cells` cells to be looked at.
-    pub(super) fn tick_cells(&self, cells: usize) {
+    pub fn tick_cells(&self, cells: usize) {
         self.tick(cells as u64 / 8);
     }
 
     /// Counts `steps` machine steps.
-    pub(super) fn tick(&self, steps: u64) {
+    pub fn tick(&self, steps: u64) {
         self.work.set(self.work.get().saturating_add(steps));
     }
 
@@ -515,7 +515,11 @@ impl Heap {
                     work.push((self.car(a), self.car(b)));
                     true
                 }
-                (Value::String(_), Value::String(_)) => self.bytes(a) == self.bytes(b),
+                (Value::String(_), Value::String(_)) => {
+                    let (a, b) = (self.bytes(a).unwrap_or_default(), self.bytes(b).unwrap_or_default());
+                    self.tick_cells(a.len().min(b.len()) / 8);
+                    a == b
+                }
                 (Value::Vector(x), Value::Vector(y)) if x != y => match (self.vector_items(a), self.vector_items(b)) {
                     (Some(a), Some(b)) if a.len() == b.len() => {
                         work.extend(a.iter().copied().zip(b.iter().copied()));

@@ -144,6 +144,10 @@ fn every_run_ends() {
         "(define l (list 1)) (set-cdr! l l) (eval (cons + l))",
         expect!["error: calls are nested deeper than 1000000"],
     );
+    check(
+        "(define l (list 1)) (set-cdr! l l) (list-tail l 1000000000000)",
+        expect!["error: list-tail: index out of range"],
+    );
     check("(make-string 100000000000)", expect!["error: the profile needs more than 268435456 bytes of memory"]);
 }
 

@@ -115,6 +115,10 @@ fn append(heap: &mut Heap, arguments: &[Value]) -> Result<Value, Fault> {
 fn list_tail(heap: &mut Heap, arguments: &[Value]) -> Result<Value, Fault> {
     let mut rest = argument(arguments, 0);
     let count = size(arguments, 1)?;
+    // A list that runs into itself has no end to stop at.
+    if heap.is_cyclic_walk(count) {
+        return Err(Fault::Domain("index out of range"));
+    }
     for _ in 0..count {
         rest = heap.split(rest).map(|(_, cdr)| cdr).ok_or(Fault::Domain("index out of range"))?;
     }

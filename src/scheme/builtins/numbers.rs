@@ -77,7 +77,9 @@ pub(super) const BUILTINS: &[Builtin] = &[
     between("number->string", 1, 2, number_to_string),
     between("string->number", 1, 2, |heap, arguments| {
         let radix = radix(arguments)?;
-        Ok(parse(super::bytes(heap, arguments, 0)?, radix).unwrap_or(Value::Bool(false)))
+        let text = super::bytes(heap, arguments, 0)?;
+        heap.tick_cells(text.len());
+        Ok(parse(text, radix).unwrap_or(Value::Bool(false)))
     }),
     exactly("floor", 1, |_, arguments| round(arguments, f64::floor)),
     exactly("ceiling", 1, |_, arguments| round(arguments, f64::ceil)),

@@ -59,6 +59,7 @@ pub(super) const BUILTINS: &[Builtin] = &[
     exactly("string-fill!", 2, |heap, arguments| {
         let byte = character(arguments, 1)?;
         bytes(heap, arguments, 0)?;
+        heap.tick_cells(bytes(heap, arguments, 0)?.len() / 8);
         if let Some(text) = heap.bytes_mut(argument(arguments, 0)) {
             text.fill(byte);
         }
@@ -90,7 +91,9 @@ pub(super) const BUILTINS: &[Builtin] = &[
     }),
     exactly("internal-strchr", 2, |heap, arguments| {
         let byte = character(arguments, 1)?;
-        let found = memchr::memchr(byte, bytes(heap, arguments, 0)?);
+        let text = bytes(heap, arguments, 0)?;
+        heap.tick_cells(text.len() / 8);
+        let found = memchr::memchr(byte, text);
         Ok(found.map_or(Value::Bool(false), |at| Value::Int(at as i64)))
     }),
     exactly("symbol?", 1, |_, arguments| Ok(Value::Bool(matches!(argument(arguments, 0), Value::Symbol(_))))),

@@ -25,7 +25,7 @@ pub(super) const BUILTINS: &[Builtin] = &[
         Ok(argument(arguments, 0))
     }),
     exactly("vector-fill!", 2, |heap, arguments| {
-        items(heap, arguments)?;
+        heap.tick_cells(items(heap, arguments)?.len());
         if let Some(items) = heap.vector_items_mut(argument(arguments, 0)) {
             items.fill(argument(arguments, 1));
         }

@@ -6,6 +6,9 @@ use crate::scheme::error::{ErrorKind, Limit};
 use crate::scheme::heap::Promise;
 use crate::scheme::value::{Env, Ref, Value};
 
+/// The text of `(error …)` is cut to about this many bytes.
+const ERROR_LENGTH: usize = 4096;
+
 impl<H: Host> Machine<H> {
     pub(super) fn apply(&mut self, form: Value, env: Env, base: usize) -> Step<H> {
         let Some(&callee) = self.values.get(base) else { return Ok(State::Return(Value::Nil)) };
@@ -208,10 +211,13 @@ impl<H: Host> Machine<H> {
             Control::Error => {
                 let mut text = Vec::new();
                 for (position, &argument) in arguments.iter().enumerate() {
+                    if text.len() > ERROR_LENGTH {
+                        break;
+                    }
                     if position > 0 {
                         text.push(b' ');
                     }
-                    text.extend(self.write(argument, position > 0, 4096));
+                    text.extend(self.write(argument, position > 0, ERROR_LENGTH));
                 }
                 let text = String::from_utf8_lossy(&text).into_owned();
                 return Err(self.call_error(ErrorKind::User(text), form, base));

@@ -24,6 +24,8 @@ use crate::syntax::{SyntaxLimits, Tree, parse};
 
 /// How many tail calls in a row leave a mark each.
 const TAIL_MARKS: u8 = 8;
+/// Steps that asking the host for a name costs.
+const HOST_LOOKUP: u64 = 100;
 /// Steps of an error's way that are kept.
 const TRACE_LENGTH: usize = 32;
 
@@ -317,6 +319,8 @@ impl<H: Host> Machine<H> {
             return Some(value);
         }
         let name = self.heap.name(symbol).to_vec();
+        // The host looks through its tables.
+        self.heap.tick(HOST_LOOKUP);
         let value = self.host.global(&name, &mut self.heap)?;
         self.heap.define_global(symbol, value);
         Some(value)
