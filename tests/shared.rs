@@ -20,6 +20,8 @@ mod corpus_evaluate;
 mod counts;
 #[path = "shared/decompile.rs"]
 mod decompile;
+#[path = "shared/engines.rs"]
+mod engines;
 #[path = "shared/golden.rs"]
 mod golden;
 #[path = "shared/lint.rs"]
@@ -46,6 +48,7 @@ const TOPICS: &[Topic] = &[
     ("blob", blob::trials),
     ("corpus_evaluate", corpus_evaluate::trials),
     ("decompile", decompile::trials),
+    ("engines", engines::trials),
     ("golden", golden::trials),
     ("lint", lint::trials),
     ("pattern", pattern::trials),

@@ -1,0 +1,150 @@
+//! Two engines, one answer: policies against the compiled profiles that Apple's compiler and ours made of them.
+//!
+//! Equality is decided over all requests by the semantic diff; besides, both engines answer random requests.
+
+use std::path::{Path, PathBuf};
+
+use libtest_mimic::{Failed, Trial};
+use sbpl::blob::{Blob, Options, Program};
+use sbpl::compile::{Limits, compile};
+use sbpl::decide::{Address, Attribute, Budget, Engine, Family, Graph, PATH, Request, Transport, Value};
+use sbpl::diag::Source;
+use sbpl::diff::semantic::{Change, Comparison, Side};
+use sbpl::policy::{Arg, Policy};
+use sbpl::profile::{EvalOptions, MemoryLoader, Params, evaluate};
+use sbpl::vocab::ArgKind;
+
+use crate::counts;
+
+pub(crate) fn trials(folder: PathBuf) -> Vec<Trial> {
+    let golden = folder.join("golden/macos-14.4");
+    vec![Trial::test("engines: policy and graph agree on the golden profiles", move || run(&golden))]
+}
+
+/// Requests asked of each profile.
+const REQUESTS: usize = 300;
+
+fn program(bytes: &[u8]) -> Result<Program, Failed> {
+    Ok(Blob::parse(bytes, &Options::default())?.program()?)
+}
+
+fn run(folder: &Path) -> Result<(), Failed> {
+    let manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.join("manifest.json"))?)?;
+    let mut equal = [0usize; 2];
+    let mut total = [0usize; 2];
+    let mut agreed = 0;
+    let mut wrong = Vec::new();
+    for case in manifest["cases"].as_array().into_iter().flatten() {
+        let (Some(source), Some(name)) = (case["source"].as_str(), case["name"].as_str()) else { continue };
+        if case["compile"] != "ok" {
+            continue;
+        }
+        let params: Params = serde_json::from_value(case["params"].clone()).unwrap_or_default();
+        let options = EvalOptions { params: Some(params), ..EvalOptions::default() };
+        let text = Source::new(name, std::fs::read(folder.join(source))?);
+        // A few import system files that are not among the data.
+        let Ok(evaluation) = evaluate(text, &MemoryLoader::new(), &options) else { continue };
+        let policy = evaluation.policy;
+        let mut programs = Vec::new();
+        if let Ok(compiled) = compile(&policy, &Limits::default()) {
+            programs.push((0, program(&compiled.bytes)?));
+        }
+        if let Some(hex) = case["hex"].as_str() {
+            programs.push((1, program(&unhex(&std::fs::read_to_string(folder.join(hex))?)?)?));
+        }
+        for (kind, program) in &programs {
+            total[*kind] += 1;
+            match unequal(&policy, program)? {
+                None => equal[*kind] += 1,
+                Some(problem) => wrong.push(format!("{name}: {problem}")),
+            }
+        }
+        if let Some((_, program)) = programs.last() {
+            match disagreement(&policy, program)? {
+                None => agreed += 1,
+                Some(problem) => wrong.push(format!("{name}: {problem}")),
+            }
+        }
+    }
+    for problem in &wrong {
+        println!("{problem}");
+    }
+    counts::check("engines: policies equal to our blob, decided over all requests", equal[0], total[0])?;
+    counts::check("engines: policies equal to Apple's blob, decided over all requests", equal[1], total[1])?;
+    counts::check("engines: profiles on which both agree under random requests", agreed, agreed + wrong.len())?;
+    Ok(())
+}
+
+fn unhex(text: &str) -> Result<Vec<u8>, Failed> {
+    let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    digits.chunks(2).map(|pair| Ok(u8::from_str_radix(std::str::from_utf8(pair)?, 16)?)).collect()
+}
+
+fn unequal(policy: &Policy, program: &Program) -> Result<Option<String>, Failed> {
+    let mut comparison = Comparison::new(Side::Policy(policy), Side::Program(program, None), Budget::default())?;
+    let target = comparison.target();
+    let differs = comparison.changes().into_iter().find(|(_, change)| *change != Change::Equal);
+    Ok(differs.map(|(operation, change)| format!("{}: {change:?}", target.operation(operation).name)))
+}
+
+/// The same numbers in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % bound.max(1)
+    }
+}
+
+/// A value that the profile tests, changed a little now and then.
+fn disagreement(policy: &Policy, program: &Program) -> Result<Option<String>, Failed> {
+    let target = policy.target();
+    let mut tests = Vec::new();
+    for rule in policy.rules() {
+        if let Some(filter) = &rule.filter {
+            filter.for_each_test(&mut |test| tests.push(test.clone()));
+        }
+    }
+    let (engine, graph) = (Engine::new(policy.clone()), Graph::new(program, None)?);
+    let operations: Vec<_> = target.operations().iter().filter(|operation| operation.in_op_table).collect();
+    let mut random = Random(1);
+    for _ in 0..REQUESTS {
+        let mut request = Request::new(operations[random.below(operations.len())].id).with_path("/private/tmp/x");
+        request.closed = true;
+        for _ in 0..random.below(4) {
+            if tests.is_empty() {
+                break;
+            }
+            let test = &tests[random.below(tests.len())];
+            let suffix = ["", "x", "/x", "/x/y"][random.below(4)];
+            let text = |text: &[u8]| Value::string([text, suffix.as_bytes()].concat());
+            let value = match &test.arg {
+                Arg::Pattern(pattern) => text(pattern.text()),
+                Arg::String(string) => text(string),
+                Arg::Integer(number) => Value::number(number.wrapping_add(random.below(2) as u16)),
+                Arg::Integers(numbers) => Value::Numbers(numbers.iter().take(1).copied().collect()),
+                Arg::Bool(flag) => Value::Flag(*flag),
+                Arg::None if target.filter(test.filter).is_some_and(|info| info.argument == ArgKind::Bool) => {
+                    Value::Flag(true)
+                }
+                Arg::None => continue,
+                Arg::Network(address) => Value::Address(Address {
+                    family: Some(if random.below(2) == 0 { Family::V4 } else { Family::V6 }),
+                    transport: Some(if random.below(2) == 0 { Transport::Tcp } else { Transport::Udp }),
+                    local: Some(random.below(2) == 0),
+                    port: Some(address.port.unwrap_or(22)),
+                }),
+            };
+            request.set(Attribute::Filter(test.filter), value);
+        }
+        if request.get(&Attribute::Filter(PATH)).is_none() {
+            request.set(Attribute::Filter(PATH), Value::string("/"));
+        }
+        let answers = [engine.decide(&request).answer, graph.decide(&request).answer];
+        if answers[0] != answers[1] {
+            return Ok(Some(format!("{answers:?} for {request:?}")));
+        }
+    }
+    Ok(None)
+}
