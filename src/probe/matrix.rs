@@ -77,6 +77,21 @@ impl MatrixProbe {
 }
 
 impl Matrix {
+    /// This matrix for exactly the profiles of `generated`: what it does not say is taken from there, so that no profile and no
+    /// probe of a plan is left out because a file is older than the registry. Rows of other profiles are dropped.
+    #[must_use]
+    pub fn completed_by(mut self, generated: &Self) -> Self {
+        let rows = generated.profiles.iter().map(|(id, ours)| {
+            let Some(mut given) = self.profiles.shift_remove(id) else { return (id.clone(), ours.clone()) };
+            let missing = ours.probes.iter().filter(|probe| !given.probes.iter().any(|row| row.id(id) == probe.id(id)));
+            let missing: Vec<_> = missing.cloned().collect();
+            given.probes.extend(missing);
+            (id.clone(), given)
+        });
+        let profiles = rows.collect();
+        Self { profiles, ..self }
+    }
+
     /// What the registries say about the profiles of `plan`. Profiles and probes that are not registered are left out:
     /// [`super::lint`] reports them.
     pub fn generate(plan: &Plan, profiles: &ProfileRegistry, probes: &ProbeRegistry) -> Self {

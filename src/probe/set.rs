@@ -37,7 +37,7 @@ pub struct PlanSet {
     pub probes: ProbeRegistry,
     /// What the registries expect.
     pub generated: Matrix,
-    /// What is expected: `expected_matrix.json` beside the plan, else the generated one.
+    /// What is expected: `expected_matrix.json` beside the plan, completed by the generated one.
     pub expected: Matrix,
 }
 
@@ -60,7 +60,10 @@ impl PlanSet {
         let (plan, profiles, probes) = if is_template { from_template(value)? } else { from_plan(value, files)? };
         let generated = Matrix::generate(&plan, &profiles, &probes);
         let expected = match files.read(MATRIX_FILE) {
-            Ok(text) if !is_template => from_value(MATRIX_FILE, parse_json(MATRIX_FILE, &text)?)?,
+            Ok(text) if !is_template => {
+                let given: Matrix = from_value(MATRIX_FILE, parse_json(MATRIX_FILE, &text)?)?;
+                given.completed_by(&generated)
+            }
             _ => generated.clone(),
         };
         Ok(Self { plan, profiles, probes, generated, expected })

@@ -63,6 +63,23 @@ fn expectation_ids_fall_back() {
     assert_eq!(probe("").id("p"), "p:file-read*");
 }
 
+/// A matrix beside the plan may expect otherwise; it neither adds profiles nor hides probes.
+#[test]
+fn given_matrices_are_completed() {
+    let generated = golden::plan_set().unwrap().generated;
+    let mut given = generated.clone();
+    given.profiles.shift_remove("runtime:strict_1");
+    given.profiles.insert("other:profile".to_owned(), given.profiles["bucket4:v1_read"].clone());
+    let bucket4 = &mut given.profiles["bucket4:v1_read"];
+    bucket4.probes.truncate(1);
+    bucket4.probes[0].expected = Decision::Deny;
+    let completed = given.completed_by(&generated);
+    assert!(completed.profiles.keys().eq(generated.profiles.keys()));
+    let mut expected = generated.clone();
+    expected.profiles["bucket4:v1_read"].probes[0].expected = Decision::Deny;
+    assert_eq!(completed, expected);
+}
+
 /// What a plan may not be, each with its code.
 #[test]
 fn plans_that_are_refused() {
