@@ -11,9 +11,11 @@ use super::exit::{Exit, Failure};
 use super::{files, input, render};
 use crate::diag::{Code, Diagnostic, Location, Severity, Source, SourceId, SourceMap};
 use crate::lint::{self, Config, Finding, Input, report};
+use crate::policy::Policy;
 use crate::{profile, syntax};
 
 const CODE_CONFIG: Code = Code("E0730");
+const CODE_FIX_STDIN: Code = Code("E0732");
 
 /// The file that is looked for beside a profile and in the directories above it.
 const CONFIG_NAME: &str = ".sbpl-lint.json";
@@ -65,6 +67,11 @@ enum Format {
 impl Args {
     pub(super) fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
         let format = if context.json { Format::Json } else { self.format };
+        let fixing = self.fix || self.unsafe_fixes;
+        if fixing && format != Format::Text && self.files.iter().any(|path| path == Path::new("-")) {
+            let message = "the fixed text and the findings cannot both go to standard output";
+            return Err(Failure::new(Exit::Usage, CODE_FIX_STDIN, message).with_help("leave --fix or the format out"));
+        }
         let mut exit = Exit::Fine;
         let mut sources = SourceMap::new();
         let (mut errors, mut findings, mut fixed) = (Vec::new(), Vec::new(), 0);
@@ -79,7 +86,7 @@ impl Args {
                 }
             };
             let config = configs.of(context, path)?;
-            let source = if self.fix || self.unsafe_fixes {
+            let source = if fixing {
                 let outcome =
                     lint::fix_text(source.text(), context.target, &context.params, &config, self.unsafe_fixes);
                 fixed += outcome.fixed;
@@ -93,8 +100,12 @@ impl Args {
             let parsed = syntax::parse(source.shared_text(), &context.syntax_limits());
             let id = sources.add(source.clone());
             let mut bad: Vec<Diagnostic> = parsed.errors.iter().map(|error| error.to_diagnostic(id)).collect();
+            let mut policy = None;
             if bad.is_empty() && parsed.tree.roots().any(|root| parsed.tree.head(root) == Some(b"version")) {
-                bad = evaluation_errors(context, &source, &parsed.tree, id, &mut sources);
+                match evaluate(context, &source, &parsed.tree, id, &mut sources) {
+                    Ok(evaluated) => policy = evaluated,
+                    Err(errors) => bad = errors,
+                }
             }
             if !bad.is_empty() {
                 exit = worse(exit, Exit::BadInput);
@@ -112,20 +123,23 @@ impl Args {
     }
 }
 
-/// What the compiler would stop at, whatever the parameters that are not given: the profile is evaluated without them and with
-/// stand-ins, and what goes wrong in both is told. A profile whose imports are not here is not judged.
-fn evaluation_errors(
+/// The policy, or what the compiler would stop at whatever the parameters that are not given: the profile is then evaluated with
+/// stand-ins too, and what goes wrong in both is told. A profile whose imports are not here is not judged.
+fn evaluate(
     context: &Context,
     source: &Source,
     tree: &syntax::Tree,
     id: SourceId,
     sources: &mut SourceMap,
-) -> Vec<Diagnostic> {
+) -> Result<Option<Policy>, Vec<Diagnostic>> {
     let options = input::options(context);
-    let Err(first) = input::evaluate_with(context, source.clone(), &options) else { return Vec::new() };
+    let first = match input::evaluate_with(context, source.clone(), &options) {
+        Ok(evaluation) => return Ok(Some(evaluation.policy)),
+        Err(failure) => failure,
+    };
     let is_import = |error: &Diagnostic| profile::IMPORT_CODES.contains(&error.code);
     if first.diagnostics.iter().any(is_import) {
-        return Vec::new();
+        return Ok(None);
     }
     let mut complete = options;
     let params = complete.params.get_or_insert_default();
@@ -136,20 +150,17 @@ fn evaluation_errors(
             params.entry(name.clone()).or_insert_with(|| format!("/{name}"));
         }
     }
-    let Err(second) = input::evaluate_with(context, source.clone(), &complete) else { return Vec::new() };
+    let Err(second) = input::evaluate_with(context, source.clone(), &complete) else { return Ok(None) };
     let alike = |error: &Diagnostic| {
         second.diagnostics.iter().any(|other| (other.code, other.location) == (error.code, error.location))
     };
     let errors = first.diagnostics.iter().filter(|error| error.severity == Severity::Error && alike(error));
     let errors: Vec<Diagnostic> = errors.cloned().collect();
-    adopt(errors, &first.sources, id, sources)
+    if errors.is_empty() { Ok(None) } else { Err(adopt(errors, &first.sources, id, sources)) }
 }
 
 /// The diagnostics with their places in `sources`, which gets the imported texts; the profile itself is there as `id`.
 fn adopt(mut errors: Vec<Diagnostic>, from: &SourceMap, id: SourceId, sources: &mut SourceMap) -> Vec<Diagnostic> {
-    if errors.is_empty() {
-        return errors;
-    }
     let ids: Vec<SourceId> = from
         .iter()
         .enumerate()

@@ -8,6 +8,7 @@ use super::order::{Condition, Order};
 use super::text::Text;
 use super::{Input, Parameters};
 use crate::diag::{Location, SourceId};
+use crate::policy::Policy;
 use crate::syntax::{Atom, NodeId, Tree};
 use crate::vocab::{FilterForm, OpId, Spelling, Target};
 
@@ -21,6 +22,7 @@ pub(crate) struct Context<'a> {
     pub(super) index: Index<'a>,
     pub(super) order: Order,
     pub(super) parameters: &'a Parameters,
+    pub(super) policy: Option<&'a Policy>,
 }
 
 impl<'a> Context<'a> {
@@ -38,6 +40,7 @@ impl<'a> Context<'a> {
             index,
             order,
             parameters: input.parameters,
+            policy: input.policy,
         }
     }
 

@@ -36,6 +36,7 @@ pub use rules::RULES;
 use indexmap::IndexMap;
 
 use crate::diag::SourceId;
+use crate::policy::Policy;
 use crate::syntax::Tree;
 use crate::vocab::Target;
 
@@ -52,6 +53,8 @@ pub struct Input<'a> {
     pub target: &'static Target,
     /// The parameters that are given. Their values stand in for `(param …)`; others are taken as unknown.
     pub parameters: &'a Parameters,
+    /// What the text evaluates to with these parameters, when it does; the text is the first of that evaluation's sources.
+    pub policy: Option<&'a Policy>,
 }
 
 /// Parameters with their values, in the order given.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use sbpl::diag::{Source, SourceId};
 use sbpl::lint::{Config, Finding, FixKind, Input, Parameters, RULES, Rule, apply, fix_text, lint};
+use sbpl::profile::{EvalOptions, NoImports, evaluate};
 use sbpl::syntax::{SyntaxLimits, parse};
 use sbpl::vocab::{self, Target};
 
@@ -25,7 +26,10 @@ fn only(rule: &Rule) -> Config {
 fn findings(text: &[u8], target: &'static Target, config: &Config) -> Vec<Finding> {
     let parsed = parse(text, &SyntaxLimits::default());
     let parameters = parameters_of(text);
-    lint(Input { tree: &parsed.tree, source: SourceId(0), target, parameters: &parameters }, config)
+    let options = EvalOptions { target, params: Some(parameters.clone()), ..EvalOptions::default() };
+    let evaluation = evaluate(Source::new("t", text), &NoImports, &options).ok();
+    let policy = evaluation.as_ref().map(|evaluation| &evaluation.policy);
+    lint(Input { tree: &parsed.tree, source: SourceId(0), target, parameters: &parameters, policy }, config)
 }
 
 fn target_of(text: &[u8]) -> &'static Target {
@@ -154,6 +158,43 @@ fn every_fix_alone_leaves_a_text_that_reads_as_well() {
             assert!(after <= before, "{}: {}", rule.code, String::from_utf8_lossy(&fixed));
         }
     }
+}
+
+/// Runs the command in `folder` and gives its exit status and output.
+fn sbpl(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let command = std::process::Command::new(env!("CARGO_BIN_EXE_sbpl")).args(arguments).current_dir(folder).output();
+    let output = command.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn fixes_are_written_to_the_file_and_what_is_left_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("p.sb");
+    fs::write(&path, "(allow file-read* (subpath \"/tmp/x\") (literal \"/a\") (literal \"/a\"))\n").unwrap();
+    let (status, out, err) = sbpl(folder.path(), &["lint", "--fix", "p.sb"]);
+    assert_eq!((status, out.as_str()), (Some(1), ""));
+    assert!(err.contains("SBPL003") && !err.contains("SBPL029") && err.contains("1 finding fixed"), "{err}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "(allow file-read* (subpath \"/tmp/x\") (literal \"/a\"))\n");
+    let (status, ..) = sbpl(folder.path(), &["lint", "--unsafe-fixes", "p.sb"]);
+    assert_eq!(status, Some(0));
+    assert!(fs::read_to_string(&path).unwrap().contains("\"/private/tmp/x\""));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+}
+
+#[test]
+fn the_nearest_configuration_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("below")).unwrap();
+    fs::write(folder.path().join("below/p.sb"), "(allow file-read* (subpath \"/tmp/x\"))").unwrap();
+    assert_eq!(sbpl(folder.path(), &["lint", "below/p.sb"]).0, Some(1));
+    fs::write(folder.path().join(".sbpl-lint.json"), r#"{"ignore": ["dead-path"]}"#).unwrap();
+    assert_eq!(sbpl(folder.path(), &["lint", "below/p.sb"]).0, Some(0));
+    fs::write(folder.path().join("below/.sbpl-lint.json"), "{}").unwrap();
+    assert_eq!(sbpl(folder.path(), &["lint", "below/p.sb"]).0, Some(1));
+    fs::write(folder.path().join("below/.sbpl-lint.json"), r#"{"ignore": ["no-rule"]}"#).unwrap();
+    assert_eq!(sbpl(folder.path(), &["lint", "below/p.sb"]).0, Some(2));
 }
 
 /// Texts that look like profiles: rules out of a few operations, filters and paths, in any order, some of them broken.

@@ -2,6 +2,7 @@
 
 mod breadth;
 mod dead_path;
+mod dead_rule;
 mod filters;
 mod leftovers;
 mod names;
@@ -18,7 +19,7 @@ pub(super) mod suppression;
 use super::rule::Rule;
 
 /// Every rule, by code. Codes are consecutive and never used again for something else.
-pub static RULES: [&Rule; 57] = [
+pub static RULES: [&Rule; 58] = [
     &suppression::BAD,
     &suppression::UNUSED,
     &dead_path::DEAD_PATH,
@@ -76,4 +77,5 @@ pub static RULES: [&Rule; 57] = [
     &breadth::MATCHES_EVERYTHING,
     &breadth::EXEC_WITHOUT_SANDBOX,
     &parameters::UNUSED_PARAMETER,
+    &dead_rule::DEAD_RULE,
 ];

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use crate::diag::Span;
 use crate::lint::context::Context;
 use crate::lint::finding::{Applicability, Findings, Fix};
@@ -251,6 +253,15 @@ fn shadowed(context: &Context<'_>, found: &mut Findings<'_>) {
             .label(context.location(other.node), "the last rule that matches decides")
             .help("Put the narrower rule after the wider one.");
     });
+}
+
+/// Where the rules start of which [`SHADOWED_RULE`] reports something.
+pub(super) fn reported(context: &Context<'_>) -> HashSet<u32> {
+    let mut starts = HashSet::new();
+    covering(context, true, |at, _, _| {
+        starts.insert(context.tree.span(context.order.rule(at).node).start);
+    });
+    starts
 }
 
 fn redundant(context: &Context<'_>, found: &mut Findings<'_>) {
