@@ -42,7 +42,8 @@ fn run(bencher: Bencher<'_, '_>, config: &Config) {
     bencher.bench(|| {
         let findings = texts.iter().map(|text| {
             let parsed = parse(Arc::clone(black_box(text)), &SyntaxLimits::default());
-            let input = Input { tree: &parsed.tree, source: SourceId(0), target, parameters: &parameters, policy: None };
+            let input =
+                Input { tree: &parsed.tree, source: SourceId(0), target, parameters: &parameters, policy: None };
             lint(input, config).len()
         });
         findings.sum::<usize>()

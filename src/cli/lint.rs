@@ -111,7 +111,13 @@ impl Args {
                 exit = worse(exit, Exit::BadInput);
             }
             errors.append(&mut bad);
-            let input = Input { tree: &parsed.tree, source: id, target: context.target, parameters: &context.params };
+            let input = Input {
+                tree: &parsed.tree,
+                source: id,
+                target: context.target,
+                parameters: &context.params,
+                policy: policy.as_ref(),
+            };
             let found = lint::lint(input, &config);
             if !found.is_empty() {
                 exit = worse(exit, Exit::No);

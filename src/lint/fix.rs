@@ -62,7 +62,8 @@ pub fn fix_text(
     let mut outcome = FixOutcome { text: text.to_vec(), fixed: 0 };
     let mut parsed = parse(Arc::<[u8]>::from(&outcome.text[..]), &limits);
     for _ in 0..MAX_ROUNDS {
-        let findings = lint(Input { tree: &parsed.tree, source: SourceId(0), target, parameters, policy: None }, config);
+        let findings =
+            lint(Input { tree: &parsed.tree, source: SourceId(0), target, parameters, policy: None }, config);
         let wanted = |finding: &Finding| {
             let fix = finding.fix.clone()?;
             (unsafe_too || fix.applicability == Applicability::Safe).then_some(fix)

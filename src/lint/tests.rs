@@ -6,7 +6,13 @@ use crate::vocab::default_target;
 fn codes(text: &str, config: &Config) -> Vec<&'static str> {
     let parsed = parse(text.as_bytes(), &SyntaxLimits::default());
     let parameters = Parameters::new();
-    let input = Input { tree: &parsed.tree, source: SourceId(0), target: default_target(), parameters: &parameters, policy: None };
+    let input = Input {
+        tree: &parsed.tree,
+        source: SourceId(0),
+        target: default_target(),
+        parameters: &parameters,
+        policy: None,
+    };
     lint(input, config).iter().map(|finding| finding.rule.code.0).collect()
 }
 

@@ -69,7 +69,8 @@ fn measure(folder: &Path, target: &str) -> Result<Counts, Failed> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let source = Source::new(name, fs::read(path)?);
         let parsed = parse(source.shared_text(), &SyntaxLimits::default());
-        let input = Input { tree: &parsed.tree, source: SourceId(0), target, parameters: &Parameters::new(), policy: None };
+        let input =
+            Input { tree: &parsed.tree, source: SourceId(0), target, parameters: &Parameters::new(), policy: None };
         let mut seen = BTreeSet::new();
         for finding in lint(input, &all) {
             let entry = counts.entry(finding.rule.code.0).or_default();

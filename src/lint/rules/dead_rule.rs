@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, HashSet};
 
-use crate::decide::{Budget, Reason, never_decides};
+use crate::decide::Budget;
+use crate::decide::coverage::{Reason, never_decides};
 use crate::diag::{Location, Span};
 use crate::lint::context::Context;
 use crate::lint::finding::Findings;
