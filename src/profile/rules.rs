@@ -94,7 +94,7 @@ impl Evaluator<'_> {
     /// Lists inside lists may share their parts: what a walk meets is bounded, and counts as work.
     pub(super) fn check_count(&self, seen: usize, heap: &Heap) -> Result<(), ProfileError> {
         let limit = self.options.limits.filter_tests;
-        if seen % 8 == 0 {
+        if seen.is_multiple_of(8) {
             heap.tick(1);
         }
         if seen > limit { Err(ProfileError::FilterTests(limit)) } else { Ok(()) }
