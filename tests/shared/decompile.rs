@@ -1,17 +1,23 @@
 //! Blobs to text and back: every recorded blob, and the large profiles of other systems.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use libtest_mimic::{Failed, Trial};
-use sbpl::blob::{Blob, Options};
-use sbpl::compile::decompile::{Outcome, verify};
+use sbpl::blob::{Blob, Options, Program, Roots};
+use sbpl::compile::decompile::{Choices, Outcome, decompile, verify};
 use sbpl::vocab;
 
 use crate::counts;
 
 pub(crate) fn trials(shared: PathBuf) -> Vec<Trial> {
     let golden_folder = shared.join("golden/macos-14.4");
-    vec![Trial::test("decompile::golden", move || golden(&golden_folder))]
+    let mut trials = vec![Trial::test("decompile::golden", move || golden(&golden_folder))];
+    for (file, target) in [("ios-17-platform.bin", "macos-14.4"), ("ios-17-collection.bin", "macos-14.4")] {
+        let path = shared.join("golden/blobs").join(file);
+        trials.push(Trial::test(format!("decompile::{file}"), move || whole(&path, target)));
+    }
+    trials
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failed> {
@@ -38,4 +44,27 @@ fn golden(folder: &Path) -> Result<(), Failed> {
         }
     }
     counts::check("decompile: recorded blobs that come back to their bytes", identical, total)
+}
+
+fn profiles(program: &Program) -> usize {
+    match &program.roots {
+        Roots::Single(_) => 1,
+        Roots::Collection { profiles, .. } => profiles.len(),
+    }
+}
+
+/// Profiles of another system: how many can be said without anything left out.
+fn whole(path: &Path, target: &str) -> Result<(), Failed> {
+    let bytes = read(path)?;
+    let target = vocab::target(target)?;
+    let program = Blob::parse(&bytes, &Options::default())?.program()?;
+    let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+    let started = Instant::now();
+    let count = profiles(&program);
+    let mut said = 0;
+    for profile in 0..count {
+        said += usize::from(decompile(&program, profile, target, &Choices::default())?.lost.is_empty());
+    }
+    println!("{name}: {count} profiles decompiled in {:?}", started.elapsed());
+    counts::check(&format!("decompile {name}: profiles said completely"), said, count)
 }

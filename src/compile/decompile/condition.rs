@@ -5,6 +5,7 @@
 //! outcomes. The compiler's own graphs are always of the first two kinds, before edges are moved.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use super::Stop;
 use super::flow::Flow;
@@ -23,7 +24,15 @@ const MIN_WORK: usize = 2_000;
 #[derive(Debug, Clone)]
 pub(super) struct Ends {
     pub(super) yes: Vec<NodeId>,
-    pub(super) no: HashSet<NodeId>,
+    pub(super) no: Vec<NodeId>,
+    /// Further places that mean no.
+    pub(super) line: Rc<HashSet<NodeId>>,
+}
+
+impl Ends {
+    fn is_no(&self, id: NodeId) -> bool {
+        self.no.contains(&id) || self.line.contains(&id)
+    }
 }
 
 /// A condition, or what it always is.
@@ -50,7 +59,7 @@ impl<'f, 'p> Conditions<'f, 'p> {
     /// When the part from `start` ends in a yes.
     pub(super) fn of(&mut self, start: NodeId, ends: &Ends) -> Result<Condition, Stop> {
         self.work = 0;
-        let (tests, _) = self.flow.reach(start, |id| ends.yes.contains(&id) || ends.no.contains(&id));
+        let (tests, _) = self.flow.reach(start, |id| ends.yes.contains(&id) || ends.is_no(id));
         self.limit = MIN_WORK.max(WORK_PER_TEST * tests.len());
         self.part(start, ends, 0)
     }
@@ -59,10 +68,10 @@ impl<'f, 'p> Conditions<'f, 'p> {
         if ends.yes.contains(&start) {
             return Ok(Condition::Always);
         }
-        if ends.no.contains(&start) || self.flow.is_terminal(start) {
+        if ends.is_no(start) || self.flow.is_terminal(start) {
             return Ok(Condition::Never);
         }
-        let is_end = |id: NodeId| ends.yes.contains(&id) || ends.no.contains(&id);
+        let is_end = |id: NodeId| ends.yes.contains(&id) || ends.is_no(id);
         let (tests, _) = self.flow.reach(start, is_end);
         self.work += tests.len();
         if depth > MAX_DEPTH || self.work > self.limit {
@@ -72,7 +81,7 @@ impl<'f, 'p> Conditions<'f, 'p> {
         if gates.len() > 1 {
             return self.sequence(&gates, ends, depth, Kind::All);
         }
-        let is_no = |id: NodeId| !ends.yes.contains(&id) && (ends.no.contains(&id) || self.flow.is_terminal(id));
+        let is_no = |id: NodeId| !ends.yes.contains(&id) && (ends.is_no(id) || self.flow.is_terminal(id));
         let gates = self.flow.gates(&tests, is_no);
         if gates.len() > 1 {
             return self.sequence(&gates, ends, depth, Kind::Any);
@@ -91,10 +100,8 @@ impl<'f, 'p> Conditions<'f, 'p> {
             let next = gates.get(at + 1).copied();
             let ends = match (next, kind) {
                 (None, _) => ends.clone(),
-                (Some(next), Kind::All) => Ends { yes: vec![next], no: ends.no.clone() },
-                (Some(next), Kind::Any) => {
-                    Ends { yes: ends.yes.clone(), no: ends.no.iter().copied().chain([next]).collect() }
-                }
+                (Some(next), Kind::All) => Ends { yes: vec![next], ..ends.clone() },
+                (Some(next), Kind::Any) => Ends { no: ends.no.iter().copied().chain([next]).collect(), ..ends.clone() },
             };
             parts.push(self.part(gate, &ends, depth + 1)?);
         }

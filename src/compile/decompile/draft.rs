@@ -6,9 +6,9 @@ use super::Stop;
 use super::flow::Flow;
 use super::leaf::{Answer, Leaves};
 use super::operation::{Entry, Splitter};
-use super::print;
 use crate::blob::{Argument, NodeId, Program, ProgramNode, Roots, Terminal};
 use crate::pattern::Pattern;
+use crate::policy::print::Printer;
 use crate::policy::{Arg, Filter, MessageFilter, Modifier, ModifierValue, Rule, RuleSource, Test};
 use crate::vocab::{Action, FilterId, OpId, Target};
 
@@ -81,8 +81,29 @@ pub fn decompile(program: &Program, profile: usize, target: &'static Target, cho
     let Writer { version, mut lost, open, .. } = writer;
     lost.sort();
     lost.dedup();
-    let text = print::profile(target, version, &rules, &lost);
+    let text = text(target, version, &rules, &lost);
     Ok(Draft { text, rules, version, lost, open })
+}
+
+/// The whole profile as text.
+fn text(target: &'static Target, version: u8, rules: &[Rule], lost: &[String]) -> Vec<u8> {
+    let mut out = format!(
+        ";; Decompiled for {}. Left out, because the compiler adds it: what the version allows by itself,\n\
+         ;; (target self) for signal and the task operations, flow-divert, inferred system calls.\n",
+        target.name()
+    )
+    .into_bytes();
+    for line in lost {
+        let line = line.replace(|c: char| c.is_control(), " ");
+        out.extend_from_slice(format!(";; NOT SAID: {line}\n").as_bytes());
+    }
+    out.extend_from_slice(format!("(version {version})\n").as_bytes());
+    let printer = Printer::new(target, version);
+    for rule in rules {
+        out.extend(printer.rule(rule));
+        out.push(b'\n');
+    }
+    out
 }
 
 struct Writer<'f, 'p> {

@@ -109,20 +109,32 @@ impl<'p> Flow<'p> {
     /// What `start` reaches without going through a node that `stop` names; the first list holds the tests, in order,
     /// the second the places where it stopped.
     pub(super) fn reach(&self, start: NodeId, stop: impl Fn(NodeId) -> bool) -> (Vec<NodeId>, Vec<NodeId>) {
-        self.reach_from(&[start], stop)
+        self.reach_from(&[start], stop, usize::MAX)
     }
 
     /// Everything that `starts` reach: tests and terminals.
     pub(super) fn reach_all(&self, starts: &[NodeId]) -> (Vec<NodeId>, Vec<NodeId>) {
-        self.reach_from(starts, |_| false)
+        self.reach_from(starts, |_| false, usize::MAX)
     }
 
-    fn reach_from(&self, starts: &[NodeId], stop: impl Fn(NodeId) -> bool) -> (Vec<NodeId>, Vec<NodeId>) {
+    /// As [`Flow::reach`]; `None` when there are more than `limit` tests.
+    pub(super) fn reach_few(
+        &self,
+        start: NodeId,
+        stop: impl Fn(NodeId) -> bool,
+        limit: usize,
+    ) -> Option<(Vec<NodeId>, Vec<NodeId>)> {
+        let found = self.reach_from(&[start], stop, limit);
+        (found.0.len() <= limit).then_some(found)
+    }
+
+    /// Gives up behind `limit` tests.
+    fn reach_from(&self, starts: &[NodeId], stop: impl Fn(NodeId) -> bool, limit: usize) -> (Vec<NodeId>, Vec<NodeId>) {
         let (mut tests, mut ends) = (Vec::new(), Vec::new());
         let mut seen = self.marks.borrow_mut();
         seen.clear();
         let mut pending: Vec<NodeId> = starts.iter().copied().filter(|id| seen.insert(*id)).collect();
-        while let Some(id) = pending.pop() {
+        while let Some(id) = pending.pop().filter(|_| tests.len() <= limit) {
             match self.step(id) {
                 Some(step) if !stop(id) => {
                     tests.push(id);

@@ -19,7 +19,6 @@ mod draft;
 mod flow;
 mod leaf;
 mod operation;
-mod print;
 mod verify;
 
 pub use draft::{Choices, Draft, decompile};

@@ -1,6 +1,7 @@
 //! The program of one operation as rules, newest first, and what is left when none applies.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use super::Stop;
 use super::condition::{Condition, Conditions, Ends};
@@ -27,7 +28,9 @@ pub(super) struct Parts {
 }
 
 /// Programs with at most so many tests are tried as one condition.
-const SMALL: usize = 300;
+const SMALL: usize = 100;
+/// And at most so often for one operation.
+const MAX_ATTEMPTS: usize = 8;
 
 /// Segments of more tests are taken apart branch by branch.
 const MAX_SEGMENT: usize = 64;
@@ -52,11 +55,13 @@ pub(super) struct Splitter<'f, 'p> {
     flow: &'f Flow<'p>,
     leaves: &'f Leaves<'p>,
     conditions: Conditions<'f, 'p>,
+    /// See [`Splitter::line`].
+    line: Rc<HashSet<NodeId>>,
 }
 
 impl<'f, 'p> Splitter<'f, 'p> {
     pub(super) fn new(flow: &'f Flow<'p>, leaves: &'f Leaves<'p>) -> Self {
-        Self { flow, leaves, conditions: Conditions::new(flow, leaves) }
+        Self { flow, leaves, conditions: Conditions::new(flow, leaves), line: Rc::default() }
     }
 
     fn terminal(&self, id: NodeId) -> Option<&'p Terminal> {
@@ -69,6 +74,7 @@ impl<'f, 'p> Splitter<'f, 'p> {
         let mut entries: Vec<Entry> = Vec::new();
         let mut at = root;
         let spine = self.spine(root, through);
+        let mut attempts = 0;
         while let Some(step) = self.flow.step(at).filter(|_| !through.contains(&at)) {
             let ends = |id: NodeId| self.flow.is_terminal(id);
             let is_usual = |id: NodeId| usual.is_some() && self.terminal(id) == usual;
@@ -79,13 +85,13 @@ impl<'f, 'p> Splitter<'f, 'p> {
                 (false, false) => None,
             };
             let plain = direct == Some(true) && !is_usual(step.matched);
-            if !plain
-                && spine.tests_from(self.flow.position(at)) <= SMALL
-                && let Some((entry, end)) = self.positive(at, through, usual)?
-            {
-                entries.push(entry);
-                at = end;
-                break;
+            if !plain && attempts < MAX_ATTEMPTS && spine.tests_from(self.flow.position(at)) <= SMALL {
+                attempts += 1;
+                if let Some((entry, end)) = self.positive(at, through, usual)? {
+                    entries.push(entry);
+                    at = end;
+                    break;
+                }
             }
             at = match direct {
                 Some(outcome) => self.direct(&step, outcome, &mut entries)?,
@@ -109,7 +115,7 @@ impl<'f, 'p> Splitter<'f, 'p> {
         let (no, yes): (Vec<NodeId>, Vec<NodeId>) = ends.iter().partition(|id| self.terminal(**id) == usual);
         let one = yes.iter().all(|id| self.terminal(*id) == yes.first().and_then(|first| self.terminal(*first)));
         let (Some(&answer), Some(&end), true) = (yes.first(), no.first(), one) else { return Ok(None) };
-        match self.conditions.of(at, &Ends { yes, no: no.into_iter().collect() }) {
+        match self.conditions.of(at, &Ends { yes, no, line: Rc::default() }) {
             Ok(Condition::When(filter)) if !negates(&filter) => Ok(Some((Entry { filter, answer }, end))),
             Ok(_) | Err(Stop::TooComplex) => Ok(None),
             Err(stop) => Err(stop),
@@ -157,10 +163,10 @@ impl<'f, 'p> Splitter<'f, 'p> {
         let Some(next) = next.or(spine.last).filter(|next| *next != at) else {
             return self.branch(at, through, entries);
         };
-        let (tests, ends) = self.flow.reach(at, |id| id == next || through.contains(&id));
-        if tests.len() > MAX_SEGMENT {
+        let stop = |id: NodeId| id == next || through.contains(&id);
+        let Some((_, ends)) = self.flow.reach_few(at, stop, MAX_SEGMENT) else {
             return self.branch(at, through, entries);
-        }
+        };
         let answers = self.grouped(&ends);
         let mut best: Option<Vec<Entry>> = None;
         for order in orders(&answers) {
@@ -197,7 +203,7 @@ impl<'f, 'p> Splitter<'f, 'p> {
         let mut yes = Vec::new();
         for answer in order {
             yes.extend_from_slice(answer);
-            let condition = self.conditions.of(at, &Ends { yes: yes.clone(), no: HashSet::from([next]) })?;
+            let condition = self.conditions.of(at, &Ends { yes: yes.clone(), no: vec![next], line: Rc::default() })?;
             if let (Condition::When(filter), Some(&answer)) = (condition, answer.first()) {
                 entries.push(Entry { filter, answer });
             }
@@ -210,17 +216,12 @@ impl<'f, 'p> Splitter<'f, 'p> {
     /// (`super::super::simplify`), and will be again.
     fn branch(&mut self, at: NodeId, through: &[NodeId], entries: &mut Vec<Entry>) -> Result<NodeId, Stop> {
         let step = self.flow.step(at).ok_or(Stop::Dangling)?;
-        let mut line: HashSet<NodeId> = through.iter().copied().collect();
-        let mut next = step.unmatched;
-        while let Some(step) = self.flow.step(next) {
-            line.insert(next);
-            next = step.unmatched;
-        }
+        let line = self.line(at);
         let test = self.leaves.filter(&step)?;
         // A match that only leaves out a part of the line guards that part.
         let guards = line.contains(&step.matched);
         let (start, stop, test) = if guards {
-            (step.unmatched, HashSet::from([step.matched]), Filter::Not(Box::new(test)))
+            (step.unmatched, Rc::new(HashSet::from([step.matched])), Filter::Not(Box::new(test)))
         } else {
             (step.matched, line, test)
         };
@@ -228,7 +229,7 @@ impl<'f, 'p> Splitter<'f, 'p> {
         let mut yes = Vec::new();
         for answer in self.grouped(&ends) {
             yes.extend_from_slice(&answer);
-            let ends = Ends { yes: yes.clone(), no: stop.clone() };
+            let ends = Ends { yes: yes.clone(), no: through.to_vec(), line: Rc::clone(&stop) };
             let filter = match self.conditions.of(start, &ends)? {
                 Condition::When(Filter::All(parts)) => Filter::All([test.clone()].into_iter().chain(parts).collect()),
                 Condition::When(filter) => Filter::All(vec![test.clone(), filter]),
@@ -238,6 +239,20 @@ impl<'f, 'p> Splitter<'f, 'p> {
             entries.extend(answer.first().map(|&answer| Entry { filter, answer }));
         }
         Ok(if guards { step.matched } else { step.unmatched })
+    }
+
+    /// The tests on the else edges behind `at`, and perhaps some before it, which no way from there leads to.
+    fn line(&mut self, at: NodeId) -> Rc<HashSet<NodeId>> {
+        if !self.line.contains(&at) {
+            let mut line = HashSet::new();
+            let mut next = Some(at);
+            while let Some((id, step)) = next.and_then(|id| Some((id, self.flow.step(id)?))) {
+                line.insert(id);
+                next = Some(step.unmatched);
+            }
+            self.line = Rc::new(line);
+        }
+        Rc::clone(&self.line)
     }
 
     /// Neighbours with one answer are one rule with several filters.
