@@ -33,8 +33,8 @@ macro_rules! constructs {
 }
 
 constructs! {
-    UNION_MIXED "union-with-subpath" "spec/pattern-union.md section 2" "order of subpaths, prefixes and regexes in one united pattern";
-    UNION_MERGED "union-of-literals" "spec/pattern-union.md section 2" "order of literals of equal length, and the place of an alternative merged from several";
+    UNION_MIXED "union-with-subpath" "docs/pattern-union.md" "order of subpaths, prefixes and regexes in one united pattern";
+    UNION_MERGED "union-of-literals" "docs/pattern-union.md" "order of literals of equal length, and the place of an alternative merged from several";
     REGEX_LINE "regex-borderline" "spec/blob-format.md section 13.5" "whether this regex becomes pattern code or stays a regex";
     REGEX_ORDER "regex-order" "spec/blob-format.md section 13.4" "numbers of several regexes";
     LONG "long-string" "spec/blob-format.md section 13.9" "strings of more than 320 bytes";

@@ -35,6 +35,9 @@ const UNKNOWN: DfaState = DfaState::MAX;
 
 const START: DfaState = 0;
 
+/// What a state may hold on average before the limit counts as reached: it bounds memory, not only the number of states.
+const ITEMS_PER_STATE: usize = 256;
+
 /// A deterministic automaton over all patterns of an [`Nfa`], built on demand. Every state knows which patterns match a
 /// subject that ends there.
 #[derive(Debug, Clone)]
@@ -49,6 +52,8 @@ pub struct LazyDfa {
     /// The states by where their items come from: most classes of bytes lead a state to one of few others.
     moves: HashMap<Box<[StateId]>, DfaState>,
     items: Vec<Box<[StateId]>>,
+    /// How many numbers `items` and `moves` hold together.
+    held: usize,
     next: Vec<DfaState>,
     accepts: Vec<u64>,
     seen: Vec<u32>,
@@ -70,6 +75,7 @@ impl LazyDfa {
             ids: HashMap::new(),
             moves: HashMap::new(),
             items: Vec::new(),
+            held: 0,
             next: Vec::new(),
             accepts: Vec::new(),
             seen: vec![0; nfa.len()],
@@ -156,10 +162,16 @@ impl LazyDfa {
         let items = self.closure(&from, false);
         let id = match self.ids.get(&items) {
             Some(id) => *id,
-            None if self.items.len() >= self.limit => return Err(TooManyStates),
+            // Three states are always held, so that a walk can go on after it forgot the others.
+            None if self.items.len() >= self.limit || (self.items.len() > 2 && self.is_full()) => {
+                return Err(TooManyStates);
+            }
             None => self.add(items, false),
         };
-        self.moves.insert(from.into_boxed_slice(), id);
+        if !self.is_full() {
+            self.held += from.len();
+            self.moves.insert(from.into_boxed_slice(), id);
+        }
         self.next[slot] = id;
         Ok(id)
     }
@@ -187,6 +199,7 @@ impl LazyDfa {
         let kept = std::mem::take(&mut self.items[keep as usize]);
         self.ids.clear();
         self.moves.clear();
+        self.held = 0;
         self.items.clear();
         self.next.clear();
         self.accepts.clear();
@@ -206,8 +219,13 @@ impl LazyDfa {
         if !is_start {
             self.ids.insert(items.clone(), id);
         }
+        self.held += items.len();
         self.items.push(items);
         id
+    }
+
+    fn is_full(&self) -> bool {
+        self.held >= self.limit.saturating_mul(ITEMS_PER_STATE)
     }
 
     /// The patterns that match when the subject ends in a state of `items`.
@@ -378,5 +396,17 @@ mod tests {
         let mut dfa = LazyDfa::new(nfa, 1000);
         assert_eq!(dfa.matches(b"n64"), [0, 1]);
         assert_eq!(dfa.matches(b"n0"), [1, 0]);
+    }
+
+    /// A state of a large regex holds thousands of items; without a bound on them the limit on states would say nothing.
+    #[test]
+    fn memory_is_bounded_and_walks_still_end() {
+        let many = Pattern::new(PatternKind::Regex, "(a|b)*a(a|b){200}(a|b){200}$", false).unwrap();
+        let mut nfa = Nfa::new();
+        nfa.add(&many, &Variables::none());
+        let mut dfa = LazyDfa::new(nfa, 3);
+        let subject: Vec<u8> = (0..2000u32).map(|at| if at % 7 == 0 { b'b' } else { b'a' }).collect();
+        assert_eq!(dfa.matches(&subject)[0] == 1, many.matches(&subject, &Variables::none()));
+        assert!(dfa.held < 20_000, "{}", dfa.held);
     }
 }
