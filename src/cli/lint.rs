@@ -14,8 +14,8 @@ use crate::lint::{self, Config, Finding, Input, report};
 use crate::policy::Policy;
 use crate::{profile, syntax};
 
-const CODE_CONFIG: Code = Code("E0730");
-const CODE_FIX_STDIN: Code = Code("E0732");
+const CODE_CONFIG: Code = Code("E0760");
+const CODE_FIX_STDIN: Code = Code("E0762");
 
 /// The file that is looked for beside a profile and in the directories above it.
 const CONFIG_NAME: &str = ".sbpl-lint.json";

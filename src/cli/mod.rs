@@ -63,6 +63,7 @@ enum Verb {
 
 mod blob_file;
 mod bundle;
+mod codes;
 mod compile;
 mod completions;
 mod decide;

@@ -8,7 +8,7 @@ use crate::diag::Code;
 use crate::lint::{self, RULES, Rule};
 use crate::{blob, compile, decide, pattern, probe, profile, sandbox, shim, syntax};
 
-const CODE_UNKNOWN: Code = Code("E0731");
+const CODE_UNKNOWN: Code = Code("E0761");
 
 /// Print a rule's page, or list all rules and error codes.
 ///
@@ -21,7 +21,8 @@ pub(super) struct Args {
 
 /// Every error code with its meaning, by room.
 fn error_codes() -> Vec<(Code, &'static str)> {
-    let rooms: [&[(Code, &'static str)]; 9] = [
+    let rooms: [&[(Code, &'static str)]; 10] = [
+        super::codes::CODES,
         &syntax::CODES,
         profile::CODES,
         compile::CODES,
@@ -93,4 +94,17 @@ fn as_json(rule: &Rule) -> Value {
         "summary": rule.summary(),
         "page": rule.document(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_code_means_two_things() {
+        let codes: Vec<_> = error_codes().iter().map(|(code, _)| *code).collect();
+        let mut distinct = codes.clone();
+        distinct.dedup();
+        assert_eq!(codes, distinct);
+    }
 }
