@@ -9,12 +9,12 @@ use super::sha256_hex;
 use crate::blob::{self, Blob, Legacy};
 use crate::compile;
 use crate::diag::{Severity, Source, SourceMap};
-use crate::policy::Policy;
 use crate::profile::{EvalFailure, Evaluation, evaluate};
+use crate::sandbox::Rules;
 
 /// An evaluated profile and what the compiler made of it.
 pub(super) struct Built {
-    pub(super) policy: Arc<Policy>,
+    pub(super) rules: Rules,
     pub(super) sources: SourceMap,
     /// The blob, or why there is none.
     pub(super) blob: Result<Compiled, String>,
@@ -38,7 +38,14 @@ pub(super) fn build(name: &str, text: &[u8], options: &RunOptions<'_>) -> Result
         Ok(compiled) => describe(compiled.bytes),
         Err(error) => Err(error.to_string()),
     };
-    Ok(Built { policy: Arc::new(evaluation.policy), sources: evaluation.sources, blob })
+    Ok(Built { rules: Rules::Policy(Arc::new(evaluation.policy)), sources: evaluation.sources, blob })
+}
+
+/// A profile that is compiled already, or one that is to be judged by what the compiler made of it.
+pub(super) fn load(bytes: Vec<u8>) -> Result<Built, String> {
+    let program = Blob::parse(&bytes, &blob::Options::default()).and_then(|blob| blob.program());
+    let program = program.map_err(|error| error.to_string())?;
+    Ok(Built { rules: Rules::Blob(Arc::new(program)), sources: SourceMap::new(), blob: describe(bytes) })
 }
 
 /// Evaluates `text`, shown as `name` in messages.

@@ -6,21 +6,25 @@ use super::run::RunOptions;
 use crate::diff::{rules, text};
 use crate::policy::print::Printer;
 use crate::policy::{Policy, RuleId};
+use crate::sandbox::Rules;
 
 /// Compares a profile with its shimmed text: line by line, and rule by rule after evaluation.
 pub(super) fn between(
     base: (&str, &[u8]),
     shimmed: (&str, &[u8]),
-    policy: Option<&Policy>,
+    rules: Option<&Rules>,
     shims: Vec<String>,
     options: &RunOptions<'_>,
 ) -> ProfileDiff {
     let lines: String = text::unified(base, shimmed).into_iter().map(|line| line.text + "\n").collect();
     let mut diff = ProfileDiff { text: lines, shims, rules: Vec::new(), error: None };
-    match (evaluated(base.0, base.1, options), policy) {
-        (Ok(before), Some(after)) => diff.rules = changed(&before.policy, after),
+    if base.1 == shimmed.1 {
+        return diff;
+    }
+    match (evaluated(base.0, base.1, options), rules) {
+        (Ok(before), Some(Rules::Policy(after))) => diff.rules = changed(&before.policy, after),
         (Err(error), _) => diff.error = Some(error),
-        (Ok(_), None) => diff.error = Some("the shimmed profile does not evaluate".to_owned()),
+        (Ok(_), _) => diff.error = Some("the shimmed profile does not evaluate".to_owned()),
     }
     diff
 }

@@ -8,7 +8,8 @@ use super::artifact::{
 };
 use super::decode::{self, Built};
 use super::error::ProbeError;
-use super::matrix::MatrixProfile;
+use super::matrix::{MatrixProbe, MatrixProfile};
+use super::registry::Mode;
 use super::row::{Probing, action, blocked_row};
 use super::run::{Documents, RunOptions};
 use super::{difference, preflight, tag};
@@ -47,15 +48,28 @@ pub(super) fn run_profile(
         .map_err(|failure| ProbeError::Unreadable { path: path.clone(), reason: failure.reason })?;
     let key_rules = set.profiles.profiles.get(id).map_or(&[][..], |entry| &entry.key_specific_rules);
     let mut stages = IndexMap::new();
-    let runtime_path = format!("runtime_profiles/{stem}.sb");
-    let (text, shims) = shimmed(id, &base, key_rules, options)?;
+    let blob_path = format!("sb_build/{stem}.sb.bin");
+    let form = Form::of(expected);
+    let (text, shims) = match form {
+        Form::Text => shimmed(id, &base, key_rules, options)?,
+        Form::AsIs | Form::CompiledHere | Form::Compiled => (base.clone(), Vec::new()),
+    };
+    let runtime_path = match form {
+        Form::Compiled => blob_path.clone(),
+        _ => format!("runtime_profiles/{stem}.sb"),
+    };
     writer.write(&runtime_path, &text)?;
 
-    let record = preflight::scan_text("sbpl_path", &runtime_path, &text);
-    let built = decode::build(&runtime_path, &text, options);
+    let record = preflight::scan_file(&runtime_path, &text);
+    let built = match form {
+        Form::Text | Form::AsIs => decode::build(&runtime_path, &text, options),
+        Form::Compiled => decode::load(text.clone()),
+        Form::CompiledHere => {
+            decode::build(&runtime_path, &text, options).and_then(|built| decode::load(built.blob?.bytes))
+        }
+    };
     let gated = preflight_mode(expected) == "enforce" && record.is_gated();
     stages.insert(Stage::Preflight, report(gated, record.signature.clone()));
-    let blob_path = format!("sb_build/{stem}.sb.bin");
     stages.insert(Stage::Compile, compile_report(&built, &blob_path));
     if let Ok(Built { blob: Ok(compiled), .. }) = &built {
         writer.write(&blob_path, &compiled.bytes)?;
@@ -72,7 +86,7 @@ pub(super) fn run_profile(
             Err(Blocked { stage: Stage::Compile, kind: "compile_failed", message: message.clone(), apply: None })
         }
         Ok(built) => {
-            let input = ProfileInput { text: text.as_slice().into(), policy: built.policy.clone() };
+            let input = ProfileInput { bytes: text.as_slice().into(), rules: built.rules.clone() };
             options.backend.apply(&input).map_err(apply_failed)
         }
     };
@@ -101,8 +115,8 @@ pub(super) fn run_profile(
     };
 
     let (status, notes) = status_of(&probes);
-    let policy = built.as_ref().ok().map(|built| built.policy.as_ref());
-    let diff = difference::between((path, &base), (&runtime_path, &text), policy, shims, options);
+    let rules = built.as_ref().ok().map(|built| &built.rules);
+    let diff = difference::between((path, &base), (&runtime_path, &text), rules, shims, options);
     let decode = decode_of(&runtime_path, &blob_path, &built, status, &probes);
     let result = ProfileResult {
         status,
@@ -118,6 +132,31 @@ pub(super) fn run_profile(
         extra: Map::new(),
     };
     Ok(Ran { result, decode, diff, baseline })
+}
+
+/// How a profile is given and put in force (`spec/probe-runner.md` sections 1.5 and 3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Text, shimmed.
+    Text,
+    /// Text as it is: every probe brings its own way to apply it.
+    AsIs,
+    /// Text as it is, judged by its compiled form.
+    CompiledHere,
+    /// A compiled profile.
+    Compiled,
+}
+
+impl Form {
+    fn of(expected: &MatrixProfile) -> Self {
+        let brings_its_own = |probe: &MatrixProbe| probe.details.driver.as_deref() == Some("metadata_runner");
+        match expected.mode {
+            _ if expected.blob.ends_with(".bin") => Self::Compiled,
+            Some(Mode::Blob) => Self::CompiledHere,
+            _ if !expected.probes.is_empty() && expected.probes.iter().all(brings_its_own) => Self::AsIs,
+            _ => Self::Text,
+        }
+    }
 }
 
 /// `off`, `enforce` or `force`: the profile's own key in the matrix, a string or `{"mode": …}`.

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::blob::Program;
 use crate::diag::Location;
 use crate::policy::Policy;
 
@@ -106,13 +107,22 @@ impl BackendKind {
     }
 }
 
+/// What decides for a profile.
+#[derive(Debug, Clone)]
+pub enum Rules {
+    /// The rules of an evaluated text.
+    Policy(Arc<Policy>),
+    /// The graph of a compiled profile.
+    Blob(Arc<Program>),
+}
+
 /// A profile in the forms that backends take.
 #[derive(Debug, Clone)]
 pub struct ProfileInput {
-    /// The text, exactly as it would be applied.
-    pub text: Arc<[u8]>,
-    /// The same, evaluated.
-    pub policy: Arc<Policy>,
+    /// The text or the blob, exactly as it would be applied.
+    pub bytes: Arc<[u8]>,
+    /// What it means.
+    pub rules: Rules,
 }
 
 /// Something to try.

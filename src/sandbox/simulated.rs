@@ -7,12 +7,16 @@
 use std::sync::Arc;
 
 use super::{
-    Action, ApplyFailure, Backend, BackendKind, DecidedBy, Observation, ObservedPath, Outcome, ProfileInput, Session,
-    Stage,
+    Action, ApplyFailure, Backend, BackendKind, DecidedBy, Observation, ObservedPath, Outcome, ProfileInput, Rules,
+    Session, Stage,
 };
+use crate::blob::Program;
+use crate::decide::world::Resolved;
 use crate::decide::{
-    Answer, Attribute, Decider, Engine, Request, Value, Verdict, World, operation_named, world::Resolved,
+    Answer, Answered, Attribute, Decider, Engine, Graph, GraphVerdict, PathVerdict, Request, Value, Verdict, World,
+    operation_named,
 };
+use crate::diag::Location;
 use crate::policy::{Modifier, ModifierValue};
 use crate::vocab::{OpId, Target};
 
@@ -49,8 +53,19 @@ impl Backend for Simulated {
     }
 
     fn apply(&self, profile: &ProfileInput) -> Result<Box<dyn Session>, ApplyFailure> {
-        let engine = Engine::new(Arc::clone(&profile.policy));
-        Ok(Box::new(SimulatedSession { engine, world: Arc::clone(&self.world) }))
+        let (judge, target) = match &profile.rules {
+            Rules::Policy(policy) => (Judge::Policy(Engine::new(Arc::clone(policy))), policy.target()),
+            Rules::Blob(program) => {
+                let graph = Graph::new(program, None);
+                let target = graph.map(|graph| graph.target()).map_err(|error| ApplyFailure {
+                    api: BackendKind::Simulated.name(),
+                    errno: None,
+                    message: error.to_string(),
+                })?;
+                (Judge::Blob(Arc::clone(program)), target)
+            }
+        };
+        Ok(Box::new(SimulatedSession { judge, target, world: Arc::clone(&self.world) }))
     }
 
     /// Nothing but a profile refuses anything in the simulated world.
@@ -79,8 +94,59 @@ impl Backend for Simulated {
     }
 }
 
+/// The engine that fits a profile.
+enum Judge {
+    Policy(Engine),
+    Blob(Arc<Program>),
+}
+
+/// What either engine says, in the terms of an observation.
+struct Ruling {
+    answer: Answer,
+    errno: i32,
+    exit_code: i32,
+    rule: Option<Location>,
+    depends_on: Vec<Attribute>,
+}
+
+impl Ruling {
+    fn of_policy(engine: &Engine, verdict: &Verdict) -> Self {
+        let policy = engine.policy();
+        let (errno, exit_code) = refusal(policy.target(), engine.modifiers(verdict.decider));
+        let rule = match verdict.decider {
+            Decider::Rule(id) => policy.get(id).and_then(|rule| rule.origin.as_ref()).map(|origin| origin.location),
+            Decider::Own(_) => None,
+        };
+        Self { answer: verdict.answer, errno, exit_code, rule, depends_on: verdict.depends_on.clone() }
+    }
+
+    /// A blob names no rule of a text.
+    fn of_blob(verdict: &GraphVerdict) -> Self {
+        let depends_on = verdict.depends_on.clone();
+        Self { answer: verdict.answer, errno: EPERM, exit_code: OPEN_FAILED, rule: None, depends_on }
+    }
+}
+
+/// A ruling on a path: where the path leads, and the link that was refused if one was.
+struct PathRuling {
+    observed: ObservedPath,
+    refused_link: Option<String>,
+    ruling: Ruling,
+}
+
+impl PathRuling {
+    fn new<V: Answered>(verdict: &PathVerdict<V>, rule: impl Fn(&V) -> Ruling) -> Self {
+        Self {
+            observed: observed(&verdict.resolved),
+            refused_link: verdict.refused_link().map(|(link, _)| lossy(link)),
+            ruling: rule(verdict.decisive()),
+        }
+    }
+}
+
 struct SimulatedSession {
-    engine: Engine,
+    judge: Judge,
+    target: &'static Target,
     world: Arc<World>,
 }
 
@@ -114,13 +180,34 @@ const TARGET_FILTERS: &[(&str, &str)] = &[
 ];
 
 impl SimulatedSession {
-    fn target(&self) -> &'static Target {
-        self.engine.policy().target()
+    fn decide(&self, request: &Request) -> Result<Ruling, String> {
+        match &self.judge {
+            Judge::Policy(engine) => Ok(Ruling::of_policy(engine, &engine.decide(request))),
+            Judge::Blob(program) => {
+                let graph = Graph::new(program, None).map_err(|error| error.to_string())?;
+                Ok(Ruling::of_blob(&graph.decide(request)))
+            }
+        }
+    }
+
+    fn decide_path(&self, request: &Request, path: &str) -> Result<PathRuling, String> {
+        match &self.judge {
+            Judge::Policy(engine) => {
+                let verdict = engine.decide_path(request, path.as_bytes(), &self.world, None);
+                let verdict = verdict.map_err(|error| error.to_string())?;
+                Ok(PathRuling::new(&verdict, |verdict| Ruling::of_policy(engine, verdict)))
+            }
+            Judge::Blob(program) => {
+                let graph = Graph::new(program, None).map_err(|error| error.to_string())?;
+                let verdict = graph.decide_path(request, path.as_bytes(), &self.world, None);
+                Ok(PathRuling::new(&verdict.map_err(|error| error.to_string())?, Ruling::of_blob))
+            }
+        }
     }
 
     fn ask(&self, action: &Action) -> Observation {
         let name = asked_operation(&action.operation);
-        let operation = match operation_named(self.target(), name) {
+        let operation = match operation_named(self.target, name) {
             Ok(operation) => operation,
             Err(error) => return undecided(error.to_string()),
         };
@@ -133,7 +220,7 @@ impl SimulatedSession {
         match filter {
             Some(filter) => self.ask_about(request, name, filter, &action.target),
             None if action.target.starts_with('/') => self.ask_path(request, operation, &action.target),
-            None => self.observe(name, &action.target, &self.engine.decide(&request), None),
+            None => self.observe(name, &action.target, self.decide(&request), None),
         }
     }
 
@@ -143,46 +230,48 @@ impl SimulatedSession {
             "remote" | "local" => format!("{filter}=tcp:{value}"),
             _ => format!("{filter}={value}"),
         };
-        if let Err(error) = request.add_argument(self.target(), &text) {
+        if let Err(error) = request.add_argument(self.target, &text) {
             return undecided(error.to_string());
         }
-        self.observe(name, value, &self.engine.decide(&request), None)
+        self.observe(name, value, self.decide(&request), None)
     }
 
     fn ask_path(&self, request: Request, operation: OpId, path: &str) -> Observation {
-        let target = self.target();
+        let target = self.target;
         let request = match (target.filter_named("vnode-type"), regular_file(target)) {
             (Some(filter), Some(regular)) => request.with(Attribute::Filter(filter), Value::number(regular)),
             _ => request,
         };
-        let verdict = match self.engine.decide_path(&request, path.as_bytes(), &self.world, None) {
-            Ok(verdict) => verdict,
-            Err(error) => return undecided(error.to_string()),
-        };
-        let observed = observed(&verdict.resolved);
-        let (asked, argument) = match verdict.refused_link() {
-            Some((link, _)) => ("file-read-metadata", lossy(link)),
-            None => (target.operation(operation).name, observed.path.clone()),
-        };
-        self.observe(asked, &argument, verdict.decisive(), Some(observed))
+        match self.decide_path(&request, path) {
+            Ok(PathRuling { observed, refused_link, ruling }) => {
+                let (asked, argument) = match refused_link {
+                    Some(link) => ("file-read-metadata", link),
+                    None => (target.operation(operation).name, observed.path.clone()),
+                };
+                self.observe(asked, &argument, Ok(ruling), Some(observed))
+            }
+            Err(reason) => undecided(reason),
+        }
     }
 
-    fn observe(&self, asked: &str, argument: &str, verdict: &Verdict, path: Option<ObservedPath>) -> Observation {
-        let policy = self.engine.policy();
-        let (outcome, errno, exit_code) = match verdict.answer {
+    fn observe(
+        &self,
+        asked: &str,
+        argument: &str,
+        ruling: Result<Ruling, String>,
+        path: Option<ObservedPath>,
+    ) -> Observation {
+        let ruling = match ruling {
+            Ok(ruling) => ruling,
+            Err(reason) => return undecided(reason),
+        };
+        let (outcome, errno, exit_code) = match ruling.answer {
             Answer::Allow => (Outcome::Allow, None, Some(0)),
-            Answer::Deny => {
-                let (errno, exit_code) = refusal(policy.target(), self.engine.modifiers(verdict.decider));
-                (Outcome::Deny, Some(errno), Some(exit_code))
-            }
+            Answer::Deny => (Outcome::Deny, Some(ruling.errno), Some(ruling.exit_code)),
             Answer::Depends => (Outcome::Undecided, None, None),
         };
-        let rule = match verdict.decider {
-            Decider::Rule(id) => policy.get(id).and_then(|rule| rule.origin.as_ref()).map(|origin| origin.location),
-            Decider::Own(_) => None,
-        };
         let note = (outcome == Outcome::Undecided).then(|| {
-            let names: Vec<_> = verdict.depends_on.iter().map(|attribute| attribute.name(policy.target())).collect();
+            let names: Vec<_> = ruling.depends_on.iter().map(|attribute| attribute.name(self.target)).collect();
             format!("depends on {}", names.join(", "))
         });
         let stderr = if outcome == Outcome::Deny { "open target: Operation not permitted\n" } else { "" };
@@ -194,7 +283,11 @@ impl SimulatedSession {
             stdout: String::new(),
             stderr: if path.is_some() { stderr.to_owned() } else { String::new() },
             path,
-            decided_by: Some(DecidedBy { operation: asked.to_owned(), argument: argument.to_owned(), rule }),
+            decided_by: Some(DecidedBy {
+                operation: asked.to_owned(),
+                argument: argument.to_owned(),
+                rule: ruling.rule,
+            }),
             note,
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use sbpl::probe::artifact::{ProfileStatus, RuntimeResults};
 use sbpl::probe::lane::{BaselineResults, Event, MismatchPacket, MismatchReason, PathWitnesses};
 use sbpl::probe::matrix::Matrix;
-use sbpl::probe::registry::Decision;
+use sbpl::probe::registry::{Decision, Mode};
 use sbpl::probe::{self, Clock, Files, Identity, PlanSet, ProbeError, Report, RunOptions, bundle, golden};
 use sbpl::profile::{EvalOptions, NoImports};
 use sbpl::sandbox::{Simulated, Stage};
@@ -254,6 +254,39 @@ fn lanes_and_packets() {
         let refused = record.lane == "scenario" && record.decision != Some(Decision::Allow);
         assert_eq!(record.observed_path.is_none(), refused, "{} {}", record.lane, record.scenario_id);
     }
+}
+
+/// The same plan judged by compiled profiles: text compiled here without shims, and blobs of an earlier run.
+#[test]
+fn compiled_profiles() {
+    struct Bundled(PathBuf);
+    impl Files for Bundled {
+        fn read(&self, path: &str) -> Result<Vec<u8>, probe::ReadFailure> {
+            let read = std::fs::read(self.0.join(path));
+            read.or_else(|_| golden::Embedded.read(path))
+        }
+    }
+    let out = tempfile::tempdir().unwrap();
+    let first = golden_run(out.path(), "first");
+    let mut set = golden::plan_set().unwrap();
+    for (id, profile) in &mut set.expected.profiles {
+        let stem = Path::new(&profile.blob).file_stem().unwrap().to_str().unwrap();
+        profile.blob = format!("sb_build/{stem}.{}.runtime.sb.bin", id.replace(':', "_"));
+        // The digest rule does not know our own blob.
+        profile.expected_block = None;
+    }
+    set.expected.profiles.shift_remove("runtime:message_filter");
+    let report = run_in(out.path(), "second", &set, &Bundled(first.folder.clone()), true).unwrap();
+    assert!(report.is_as_expected(), "{:?}", report.mismatches.mismatches);
+    assert_eq!(report.rows.len(), 26);
+
+    let mut set = golden::plan_set().unwrap();
+    set.expected.profiles.retain(|id, _| id == "bucket4:v1_read" || id == "bucket5:v11_read_subpath");
+    set.expected.profiles.values_mut().for_each(|profile| profile.mode = Some(Mode::Blob));
+    let report = run_in(out.path(), "third", &set, &golden::Embedded, true).unwrap();
+    let actual: Vec<_> = report.rows.iter().map(|row| row.actual).collect();
+    // Without shims bucket 5 reads nothing through the link.
+    assert_eq!(actual, ["allow", "deny", "allow", "deny", "deny", "deny"]);
 }
 
 /// Without its scenario lane a plan runs nothing and still leaves a verified bundle.

@@ -7,7 +7,7 @@ use libtest_mimic::{Failed, Trial};
 use sbpl::diag::Source;
 use sbpl::probe::preflight::scan_text;
 use sbpl::profile::{EvalOptions, MemoryLoader, evaluate};
-use sbpl::sandbox::{Action, Backend, Outcome, ProfileInput, Simulated};
+use sbpl::sandbox::{Action, Backend, Outcome, ProfileInput, Rules, Simulated};
 use serde_json::Value;
 
 use crate::counts;
@@ -31,7 +31,7 @@ fn simulated(folder: &Path) -> Result<(), Failed> {
     for row in rows(folder)?.iter().filter(|row| row["evaluator_usable"] == true) {
         let profile = text(row, "sbpl").as_bytes();
         let policy = evaluate(Source::new(text(row, "id"), profile), &loader, &EvalOptions::default())?.policy;
-        let input = ProfileInput { text: profile.into(), policy: Arc::new(policy) };
+        let input = ProfileInput { bytes: profile.into(), rules: Rules::Policy(Arc::new(policy)) };
         let backend = Simulated::in_world(world(row)?);
         let mut session = backend.apply(&input).map_err(|failure| failure.message)?;
         let target = row["requested_path"].as_str().unwrap_or(text(row, "target")).to_owned();
