@@ -213,7 +213,16 @@ fn known_text(attribute: &str, known: &Known) -> String {
 }
 
 fn request_words(target: &Target, request: &Request) -> Vec<String> {
-    let word = |(attribute, known): &(Attribute, Known)| known_text(&attribute.name(target), known);
+    let word = |(attribute, known): &(Attribute, Known)| match (attribute, known) {
+        (Attribute::Filter(filter), Known::Numbers(all)) => {
+            let symbols = target.filter(*filter).and_then(|info| info.symbols);
+            let symbol = |number: &u16| symbols.and_then(|name| target.symbol_named(name, *number));
+            let name = attribute.name(target);
+            let shown = |number| format!("{name}={}", symbol(number).map_or_else(|| number.to_string(), str::to_owned));
+            all.iter().map(shown).collect::<Vec<_>>().join(" ")
+        }
+        _ => known_text(&attribute.name(target), known),
+    };
     request.values.iter().map(word).collect()
 }
 

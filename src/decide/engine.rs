@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::atoms::{Atom, Atoms, Fact, Truth};
+use super::atoms::{Atom, Atoms, Expr, Fact, Truth};
 use super::dag::{Dag, Root, TooManyNodes};
-use super::exclusive::{Exclusive, ruled_out};
+use super::exclusive::Exclusive;
 use super::rules::Rules;
 use super::value::{Attribute, Request, Value};
 use crate::policy::{Modifier, Policy, RuleId, Test};
@@ -84,12 +84,54 @@ pub struct Step {
     pub tests: Vec<(Test, Truth)>,
 }
 
+/// What a rule cannot match without: one of some questions about strings. Most rules have one, and most requests fail it.
+#[derive(Debug, Default)]
+struct Gate {
+    column: u32,
+    /// None: the rule has no gate.
+    questions: Box<[u32]>,
+}
+
+impl Gate {
+    /// The gate of `expr`. Recursion is bounded by the policy's limit on nesting.
+    fn of(expr: &Expr, atoms: &Atoms) -> Option<Self> {
+        match expr {
+            Expr::Atom(atom) => {
+                let column = atoms.column(atom.column)?;
+                let usable = column.is_textual() && !column.is_open(atom.question);
+                usable.then(|| Self { column: atom.column, questions: [atom.question].into() })
+            }
+            Expr::All(parts) => parts.iter().find_map(|part| Self::of(part, atoms)),
+            Expr::Any(parts) => {
+                let gates = parts.iter().map(|part| Self::of(part, atoms)).collect::<Option<Vec<_>>>()?;
+                let column = gates.first()?.column;
+                let questions = || gates.iter().flat_map(|gate| gate.questions.iter().copied()).collect();
+                gates.iter().all(|gate| gate.column == column).then(|| Self { column, questions: questions() })
+            }
+            Expr::Not(_) => None,
+        }
+    }
+
+    /// True when the rule cannot match. A value that is unknown closes no gate.
+    fn is_closed(&self, facts: &[Fact<'_>]) -> bool {
+        match facts.get(self.column as usize) {
+            Some(Fact::Matches(bits)) if !self.questions.is_empty() => self.questions.iter().all(|question| {
+                let word = bits.get(*question as usize / 64).copied().unwrap_or(0);
+                word >> (question % 64) & 1 == 0
+            }),
+            _ => false,
+        }
+    }
+}
+
 /// A policy made ready for many requests. Building costs time once; asking is fast, and safe from several threads.
 #[derive(Debug)]
 pub struct Engine {
     policy: Arc<Policy>,
     atoms: Atoms,
     rules: Rules,
+    /// By rule.
+    gates: Vec<Gate>,
     exclusive: Exclusive,
 }
 
@@ -101,7 +143,9 @@ impl Engine {
         let mut atoms = Atoms::new(target);
         let rules = Rules::new(&policy, &mut atoms);
         atoms.freeze();
-        Self { exclusive: Exclusive::new(target), policy, atoms, rules }
+        let gate = |(id, _)| rules.expr(id).and_then(|expr| Gate::of(expr, &atoms)).unwrap_or_default();
+        let gates = policy.iter().map(gate).collect();
+        Self { exclusive: Exclusive::new(target), policy, atoms, rules, gates }
     }
 
     /// The policy that it answers for.
@@ -126,8 +170,7 @@ impl Engine {
     }
 
     fn facts<'r>(&self, request: &'r Request) -> Vec<Fact<'r>> {
-        let groups = self.exclusive.groups(self.policy.target(), request.operation);
-        let out = ruled_out(&groups, |filter| {
+        let out = self.exclusive.ruled_out(self.policy.target(), request.operation, |filter| {
             request.get(&Attribute::Filter(filter)).is_some_and(|value| *value != Value::Absent)
         });
         self.atoms.facts(&request.values, &out, request.closed)
@@ -135,6 +178,11 @@ impl Engine {
 
     /// Whether the condition of a filtered rule holds.
     fn holds(&self, id: RuleId, facts: &[Fact<'_>]) -> Truth {
+        if let Some(gate) = self.gates.get(id.0 as usize)
+            && gate.is_closed(facts)
+        {
+            return Truth::False;
+        }
         self.rules.expr(id).map_or(Truth::True, |expr| self.atoms.evaluate(expr, facts))
     }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::atoms::{Truth, ask_address};
 use super::engine::Answer;
-use super::exclusive::{Exclusive, ruled_out};
+use super::exclusive::Exclusive;
 use super::value::{Attribute, Request, Value};
 use crate::blob::{Argument, NodeId, Program, ProgramNode, Roots, TerminalId};
 use crate::pattern::automaton::Nfa;
@@ -137,8 +137,7 @@ impl<'p> Graph<'p> {
 
     /// The answer to `request`. An operation without entry in the table is refused.
     pub fn decide(&self, request: &Request) -> GraphVerdict {
-        let groups = self.exclusive.groups(self.target, request.operation);
-        let absent = ruled_out(&groups, |filter| {
+        let absent = self.exclusive.ruled_out(self.target, request.operation, |filter| {
             request.get(&Attribute::Filter(filter)).is_some_and(|value| *value != Value::Absent)
         });
         let asked = Asked { graph: self, request, absent: &absent };

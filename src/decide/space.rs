@@ -176,8 +176,7 @@ impl<'a> Space<'a> {
         self.spend()?;
         let mut out = Vec::new();
         if let (Attribute::Filter(filter), true) = (&step.column.attribute, *value != Value::Absent) {
-            let groups = self.exclusive.groups(self.target, search.operation);
-            out = super::exclusive::ruled_out(&groups, |known| known == *filter);
+            out = self.exclusive.ruled_out(self.target, search.operation, |known| known == *filter);
         }
         let out: Vec<u32> =
             out.into_iter().filter_map(|filter| self.atoms.column_number(&Attribute::Filter(filter))).collect();
