@@ -8,8 +8,8 @@ use super::header::ProfileHead;
 use super::node::RawModifier;
 use super::number::{Numbers, dangling};
 use super::program::{
-    Argument, Bitmask, Modifier, ModifierArgument, NameTable, NodeId, Profile, Program, ProgramNode, Roots, StringId,
-    Terminal,
+    Argument, Bitmask, Modifier, ModifierArgument, NameTable, NodeId, Profile, Program, ProgramNode, RegexId, Roots,
+    StringId, Terminal,
 };
 use crate::pattern;
 
@@ -59,6 +59,10 @@ impl<'a> Pool<'a> {
                     pool.walk(&profile.roots, &mut seen)?;
                 }
             }
+        }
+        // A table entry that no test refers to still needs a record to point at.
+        for id in 0..program.regexes.len() as u32 {
+            pool.regex(RegexId(id))?;
         }
         pool.finish_arrays(numbers)?;
         for &table in pool.format.tables {
@@ -190,15 +194,7 @@ impl<'a> Pool<'a> {
                 Ok(index)
             }
             Argument::Regex(id) => {
-                if let Some(None) = self.regexes.get(id.index()) {
-                    let regex = self.program.regexes.get(id.index()).ok_or_else(|| dangling("regex", id.0))?;
-                    let content = pattern::regex::code::encode(regex)
-                        .map_err(|error| EncodeError::Code { what: "a regex", error })?;
-                    let record = self.shared(counted(&content)?)?;
-                    if let Some(slot) = self.regexes.get_mut(id.index()) {
-                        *slot = Some(record);
-                    }
-                }
+                self.regex(id)?;
                 narrow("regex number", id.index())
             }
             Argument::String(id) => self.string(id),
@@ -262,6 +258,20 @@ impl<'a> Pool<'a> {
             *slot = self.shared_string(name)?;
         }
         Ok(indexes)
+    }
+
+    /// Writes the record of a regex unless it is there.
+    fn regex(&mut self, id: RegexId) -> Result<(), EncodeError> {
+        if let Some(None) = self.regexes.get(id.index()) {
+            let regex = self.program.regexes.get(id.index()).ok_or_else(|| dangling("regex", id.0))?;
+            let content =
+                pattern::regex::code::encode(regex).map_err(|error| EncodeError::Code { what: "a regex", error })?;
+            let record = self.shared(counted(&content)?)?;
+            if let Some(slot) = self.regexes.get_mut(id.index()) {
+                *slot = Some(record);
+            }
+        }
+        Ok(())
     }
 
     fn string(&mut self, id: StringId) -> Result<u16, EncodeError> {

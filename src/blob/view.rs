@@ -178,9 +178,9 @@ impl<'a> Blob<'a> {
         }
     }
 
-    /// A modifier array of `count` entries.
+    /// A modifier array of `count` entries. Even an empty one has to begin inside the file.
     pub(crate) fn modifier_array(&self, index: u16, count: u8) -> Option<&'a [u8]> {
-        self.at(index).get(..4 * usize::from(count))
+        self.pool().get(8 * usize::from(index)..)?.get(..4 * usize::from(count))
     }
 }
 

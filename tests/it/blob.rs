@@ -350,6 +350,28 @@ fn a_dump_speaks_of_every_byte_once() {
     }
 }
 
+/// A regex that no test refers to keeps its place in the table, with a record behind it.
+#[test]
+fn a_regex_without_user_is_written_too() {
+    let mut program = sample();
+    let unused = program.add_regex(pattern::Regex::clone(&program.regexes[0]));
+    let bytes = encode(&program).unwrap();
+    let again = read(&bytes).unwrap();
+    assert_eq!(again.regexes.len(), unused.index() + 1);
+    assert_eq!(encode(&again), Ok(bytes));
+}
+
+/// Found by fuzzing: a modifier array without entries that begins behind the end of the file is no row of the dump.
+#[test]
+fn a_dump_ends_with_the_file_whatever_an_empty_array_says() {
+    let mut bytes = encode(&sample()).unwrap();
+    let at = node_where(&bytes, |node| matches!(node, Node::Terminal { .. }));
+    bytes[at + 1..at + 8].copy_from_slice(&[1, 0, 0, 0, 0, 0xff, 0xff]);
+    let mut end = 0;
+    Blob::parse(&bytes, &Options::default()).unwrap().dump(|row| end += row.length);
+    assert_eq!(end, bytes.len());
+}
+
 /// Records that overlap cannot make reading cost more than a small multiple of the file.
 #[test]
 fn overlapping_records_are_refused_before_they_are_copied() {
