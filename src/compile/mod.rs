@@ -46,7 +46,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { nodes: 200_000, work: 1_000_000_000 }
+        Self { nodes: 200_000, work: 400_000_000 }
     }
 }
 

@@ -48,9 +48,12 @@ constructs! {
     INFERENCE "system-call-inference" "spec/codegen-rules.md section 9" "system calls that the compiler allows because of other rules";
     VERSION "version-3" "spec/versions-and-defaults.md section 1.2" "what version 3 allows by itself";
     ENTITLEMENT "entitlement-value" "spec/blob-format.md section 6" "tests of an entitlement's value";
+    USER_INTENT "user-intent-extension" "spec/blob-format.md section 6" "whether this filter stores a string or a constant";
     COST "cost-guess" "spec/codegen-rules.md section 5.3" "which of two neighbouring tests stands first";
 }
 
+/// `user-intent-extension`.
+const USER_INTENT_FILTER: u8 = 68;
 /// Filters of entitlement values.
 const ENTITLEMENT_VALUES: &[u8] = &[30, 31, 32];
 /// Neighbours whose order rests on a guess: global and local name, IOKit class and property, signing identifier and
@@ -127,6 +130,7 @@ impl Finder {
 
     fn test(&mut self, key: &TestKey) {
         self.set(ENTITLEMENT, ENTITLEMENT_VALUES.contains(&key.filter.0));
+        self.set(USER_INTENT, key.filter.0 == USER_INTENT_FILTER);
         match &key.argument {
             Argument::State(_) => self.set(STATES, true),
             Argument::Regex(number) => {

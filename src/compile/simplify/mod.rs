@@ -60,6 +60,8 @@ fn edit(
     loop {
         let mut scan = Scan::of(graph);
         let mut exchanged = false;
+        // The walk itself counts, or many edits near the roots would be free.
+        *work = work.saturating_add(scan.order().len());
         for at in 0..scan.order().len() {
             *work += 1;
             if *work > limits.work {
