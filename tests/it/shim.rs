@@ -139,7 +139,7 @@ fn tokens(text: &[u8]) -> Vec<Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     /// What the grammar accepts is what is read: on texts that were good until tokens were taken away, doubled or exchanged.
     #[test]
