@@ -392,13 +392,13 @@ impl Reader<'_> {
     fn pair(&mut self, node: NodeId) -> Option<PathPair> {
         let list = self.tree.kind(node) == NodeKind::List;
         let strings: Vec<_> = self.tree.children(node).map(|child| form::string(self.tree, child)).collect();
-        let [Some(from), Some(to)] = strings.as_slice() else {
+        let ([Some(from), Some(to)], true) = (strings.as_slice(), list) else {
             self.error(node, Kind::Expected("(\"FROM\" \"TO\")"));
             return None;
         };
         let absolute = |path: &[u8]| path.len() > 1 && path.starts_with(b"/") && !path.ends_with(b"/");
         let below = to.strip_prefix(from.as_slice()).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')));
-        if !list || !absolute(from) || !absolute(to) || below {
+        if !absolute(from) || !absolute(to) || below {
             self.error(node, Kind::BadPaths);
             return None;
         }

@@ -86,8 +86,16 @@ fn any_form() -> impl Strategy<Value = String> {
 }
 
 /// Operations that the texts of this file use.
-const OPERATIONS: &[&str] =
-    &["default", "file-read*", "file-write*", "file-read-metadata", "process-exec*", "signal", "mach-lookup"];
+const OPERATIONS: &[&str] = &[
+    "default",
+    "file-read*",
+    "file-write*",
+    "file-read-metadata",
+    "process-exec*",
+    "process-exec",
+    "signal",
+    "mach-lookup",
+];
 
 fn grammar() -> &'static Rules {
     static RULES: OnceLock<Rules> = OnceLock::new();
