@@ -54,7 +54,7 @@ impl Backend for Simulated {
 
     fn apply(&self, profile: &ProfileInput) -> Result<Box<dyn Session>, ApplyFailure> {
         let (judge, target) = match &profile.rules {
-            Rules::Policy(policy) => (Judge::Policy(Engine::new(Arc::clone(policy))), policy.target()),
+            Rules::Policy(policy) => (Judge::Policy(Box::new(Engine::new(Arc::clone(policy)))), policy.target()),
             Rules::Blob(program) => {
                 let graph = Graph::new(program, None);
                 let target = graph.map(|graph| graph.target()).map_err(|error| ApplyFailure {
@@ -96,7 +96,7 @@ impl Backend for Simulated {
 
 /// The engine that fits a profile.
 enum Judge {
-    Policy(Engine),
+    Policy(Box<Engine>),
     Blob(Arc<Program>),
 }
 
