@@ -158,11 +158,6 @@ impl Context {
         }
     }
 
-    /// True when standard output takes colours.
-    pub(super) fn colours(&self) -> bool {
-        self.out.current_choice() != anstream::ColorChoice::Never
-    }
-
     /// Writes text to standard output. A failure is remembered and ends the command with 74.
     pub(super) fn print(&mut self, text: impl AsRef<[u8]>) {
         if self.written.is_ok() {

@@ -23,8 +23,6 @@ pub(super) enum Exit {
     Unavailable,
     /// Our own bug.
     Internal,
-    /// The operating system refused (apply, exec).
-    Refused,
     /// An output file cannot be made.
     CannotCreate,
     /// Output cannot be written.
@@ -44,7 +42,6 @@ impl Exit {
             Self::NoInput => 66,
             Self::Unavailable => 69,
             Self::Internal => 70,
-            Self::Refused => 71,
             Self::CannotCreate => 73,
             Self::CannotWrite => 74,
             Self::Command(status) => status,

@@ -6,9 +6,6 @@
 //! **Invariants:** with `--json` standard output is exactly one JSON document; diagnostics go to standard error; a failed
 //! command leaves no half-written file ([`files::write_atomically`]); every way out is an [`Exit`].
 
-// Taken away with the last verb of the first release: parts of the frame are used by verbs that land one by one.
-#![allow(dead_code)]
-
 mod context;
 mod exit;
 mod files;

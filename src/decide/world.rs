@@ -18,7 +18,7 @@ pub const DEFAULT_WORLD: &str = "macos-14";
 pub const MAX_LINKS: usize = 32;
 
 /// Longest path, links substituted, in bytes. macOS stops at 1024; ours only keeps hostile worlds from growing without end.
-pub const MAX_PATH: usize = 1 << 16;
+pub const MAX_PATH: usize = 1 << 14;
 
 const MACOS_14: &str = include_str!("worlds/macos-14.json");
 
@@ -202,6 +202,9 @@ impl World {
         }
         if path.contains(&0) {
             return Err(WorldError::Nul(lossy(path)));
+        }
+        if path.len() > MAX_PATH {
+            return Err(WorldError::TooLong(lossy(path)));
         }
         let follow_last = follow_last || path.ends_with(b"/");
         let mut left: Vec<Vec<u8>> = components(path).rev().map(<[u8]>::to_vec).collect();

@@ -233,15 +233,15 @@ fn split_string(call: &Call<'_>, heap: &mut Heap) -> Result<Outcome, Failure> {
         let value = call.arguments.get(index).copied().unwrap_or(Value::Nil);
         heap.bytes(value).ok_or(Failure::ArgumentType { name: "split-string", index: index + 1, expected: "string" })
     };
-    let (text, separator) = (argument(0)?, argument(1)?);
+    let (text, separator) = (argument(0)?.to_vec(), argument(1)?.to_vec());
     let mut parts = Vec::new();
-    let mut rest = text;
-    while let Some(at) = memchr::memmem::find(rest, separator).filter(|_| !separator.is_empty()) {
-        parts.push(rest.get(..at).unwrap_or_default().to_vec());
+    let mut rest = text.as_slice();
+    // A part costs many times the byte that it may come from, so the budget is asked for each.
+    while let Some(at) = memchr::memmem::find(rest, &separator).filter(|_| !separator.is_empty() && heap.reserve(0)) {
+        parts.push(heap.string(rest.get(..at).unwrap_or_default()));
         rest = rest.get(at + separator.len()..).unwrap_or_default();
     }
-    parts.push(rest.to_vec());
-    let parts: Vec<_> = parts.into_iter().map(|part| heap.string(part)).collect();
+    parts.push(heap.string(rest));
     Ok(Outcome::Value(heap.list(&parts)))
 }
 

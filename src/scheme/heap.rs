@@ -170,9 +170,14 @@ impl Heap {
         self.names.get(symbol.0 as usize).map_or(b"", |name| name)
     }
 
-    /// The name of `symbol` for messages.
+    /// The name of `symbol` for messages, cut when it is longer than anybody reads.
     pub fn name_text(&self, symbol: Symbol) -> String {
-        String::from_utf8_lossy(self.name(symbol)).into_owned()
+        const LONGEST: usize = 256;
+        let name = self.name(symbol);
+        match name.get(..LONGEST) {
+            Some(start) if name.len() > LONGEST => format!("{}…", String::from_utf8_lossy(start)),
+            _ => String::from_utf8_lossy(name).into_owned(),
+        }
     }
 
     /// Every name that is bound at top level.
@@ -248,8 +253,11 @@ impl Heap {
         self.places.get(self.pair(pair)?.place.checked_sub(1)? as usize)
     }
 
-    /// A new list of `items` with the tail `tail`.
+    /// A new list of `items` with the tail `tail`; only the tail when the budget has no room for it.
     pub fn list_with_tail(&mut self, items: &[Value], tail: Value) -> Value {
+        if !self.reserve(items.len().saturating_mul(size_of::<Pair>())) {
+            return tail;
+        }
         items.iter().rev().fold(tail, |tail, &item| self.cons(item, tail))
     }
 
