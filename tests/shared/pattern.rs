@@ -18,7 +18,7 @@ pub(crate) fn trials(shared: PathBuf) -> Vec<Trial> {
         trials.push(Trial::test(format!("pattern::code::{tag}"), move || pattern_code(&folder, tag, *layout)));
         let folder = shared.clone();
         // The collection of iOS 17 holds no regex.
-        if tag != "X17" {
+        if *tag != "X17" {
             trials.push(Trial::test(format!("pattern::regex::{tag}"), move || regex_code(&folder, tag)));
         }
     }
