@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use super::config::Config;
 use super::context::Context;
 use super::finding::{Finding, Findings};
-use super::rules::suppression::{BAD, UNUSED};
+use super::rules::suppression::bad_suppression::BAD;
+use super::rules::suppression::unused_suppression::UNUSED;
 use crate::diag::Span;
 use crate::syntax::{Token, TokenKind};
 

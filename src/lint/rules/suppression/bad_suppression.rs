@@ -1,5 +1,3 @@
-//! Findings about the comments that allow findings. They are made where comments are read (`suppress`).
-
 use crate::lint::rule::declare_rule;
 
 declare_rule! {
@@ -24,24 +22,4 @@ declare_rule! {
     /// ## Sources
     /// This linter's own rule.
     BAD = "SBPL001" "bad-suppression" { Style, Warning, default: true, fix: No } |_, _| {}
-}
-
-declare_rule! {
-    /// A `sbpl-lint: allow` comment that allows nothing, because the rule finds nothing there.
-    ///
-    /// ## Why
-    /// It is left over, or stands in the wrong place, and hides the next real finding.
-    ///
-    /// ## Example
-    /// ```scheme
-    /// ;; sbpl-lint: allow dead-path -- the link itself is meant
-    /// (allow file-read* (subpath "/private/tmp/x"))
-    /// ```
-    ///
-    /// ## Use instead
-    /// Remove the comment.
-    ///
-    /// ## Sources
-    /// This linter's own rule.
-    UNUSED = "SBPL002" "unused-suppression" { Style, Warning, default: true, fix: No } |_, _| {}
 }
