@@ -4,7 +4,7 @@
 //! statuses. Verbs translate: arguments to a library call, its result to text or JSON. They decide nothing about SBPL.
 //!
 //! **Invariants:** with `--json` standard output is exactly one JSON document; diagnostics go to standard error; a failed
-//! command leaves no half-written file ([`files::write_atomically`]); every way out is an [`Exit`].
+//! command leaves no half-written file (`files::write_atomically`); every way out is an `Exit`.
 
 mod context;
 mod exit;

@@ -1,7 +1,7 @@
 //! The union of several patterns as one tree, in the order of alternatives that Apple's compiler gives it.
 //!
 //! No exact rule for that order is known. This is the one place that decides it: rule R4 (`docs/pattern-union.md`, which gives
-//! the evidence). [`unite`] folds the chain as a queue ordered by end-points, [`merge`] is the union of two, [`size`] the
+//! the evidence). [`unite`] folds the chain as a queue ordered by end-points, `merge` is the union of two, `size` the
 //! measure.
 //!
 //! **Certain** (bytes of macOS 14.4.1): literals stand in ascending length; common beginnings are factored down to one byte;

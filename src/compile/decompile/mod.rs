@@ -1,6 +1,6 @@
 //! From a blob back to SBPL.
 //!
-//! The graph that a blob holds is what simplification left ([`super::simplify`]), so rules whose graph is this one compile to it
+//! The graph that a blob holds is what simplification left (`compile::simplify`), so rules whose graph is this one compile to it
 //! again: nothing can be simplified a second time. The work is to find such rules, to leave out what the compiler adds by itself,
 //! and to say it in few words:
 //!
