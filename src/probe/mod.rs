@@ -25,7 +25,6 @@ mod decode;
 mod difference;
 mod error;
 pub mod golden;
-pub mod lane;
 mod lanes;
 mod lint;
 pub mod matrix;

@@ -5,10 +5,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::artifact::{RunManifest, RunState};
+use super::artifact::{GatingInputs, Promotability, PromotionPacket, RunManifest, RunState};
 use super::bundle::{self, read_json};
 use super::error::ProbeError;
-use super::lane::{GatingInputs, Promotability, PromotionPacket};
 use super::tag;
 
 /// Files that the packet points at, by role.
@@ -40,7 +39,7 @@ pub fn promotion_packet(folder: &Path) -> Result<PromotionPacket, ProbeError> {
     let apply_ok = record.as_ref().and_then(|record| record.get("apply_ok")?.as_bool());
     let check_self = record.as_ref().and_then(|record| record.get("sandbox_check_self").cloned());
     let sandboxed = check_self.as_ref().and_then(|check| check.get("sandboxed")?.as_bool());
-    let channel = manifest.as_ref().map(|manifest| manifest.channel.clone());
+    let channel = manifest.as_ref().map(|manifest| manifest.head.channel.clone());
     let has = |name: &str| folder.join(name).is_file();
     let outcome = check.index.as_ref().map(|index| index.status.as_str());
     let unverified = !check.missing.is_empty() || !check.digest_mismatches.is_empty() || !check.unlisted.is_empty();

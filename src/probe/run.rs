@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Map;
 
 use super::artifact::{
-    GoldenDecodes, MismatchSummary, RunManifest, RunState, RunStatus, RuntimeDiffs, RuntimeResults, Summary,
+    GoldenDecodes, Head, MismatchSummary, RunHead, RunManifest, RunState, RunStatus, RuntimeDiffs, RuntimeResults,
+    Summary,
 };
 use super::bundle::{STATUS, Writer};
 use super::error::ProbeError;
@@ -146,14 +147,24 @@ impl Documents<'_> {
         self.options.backend.channel().to_owned()
     }
 
-    fn status(&self, state: RunState) -> Result<(), ProbeError> {
-        let status = RunStatus {
-            schema_version: tag::RUN_STATUS.to_owned(),
+    pub(super) fn head(&self, tag: &str) -> Head {
+        Head { schema_version: tag.to_owned(), world_id: self.world_id(), run_id: self.run_id() }
+    }
+
+    fn run_head(&self, tag: &str) -> RunHead {
+        RunHead {
+            schema_version: tag.to_owned(),
             run_id: self.run_id(),
             world_id: self.world_id(),
             channel: self.channel(),
             plan_id: self.set.plan.plan_id.clone(),
             plan_digest: self.digest.clone(),
+        }
+    }
+
+    fn status(&self, state: RunState) -> Result<(), ProbeError> {
+        let status = RunStatus {
+            head: self.run_head(tag::RUN_STATUS),
             state,
             writer_pid: self.options.identity.pid,
             updated_at_unix: self.options.clock.unix_seconds(),
@@ -166,12 +177,7 @@ impl Documents<'_> {
 
     fn manifest(&self) -> Result<(), ProbeError> {
         let manifest = RunManifest {
-            schema_version: tag::RUN_MANIFEST.to_owned(),
-            run_id: self.run_id(),
-            world_id: self.world_id(),
-            channel: self.channel(),
-            plan_id: self.set.plan.plan_id.clone(),
-            plan_digest: self.digest.clone(),
+            head: self.run_head(tag::RUN_MANIFEST),
             dry_run: false,
             stage_used: false,
             stage_root: None,
@@ -201,17 +207,13 @@ impl Documents<'_> {
 
     fn results(&self, ran: &[(String, Ran)]) -> Result<RuntimeResults, ProbeError> {
         let decodes = GoldenDecodes {
-            schema_version: tag::GOLDEN_DECODES.to_owned(),
-            world_id: self.world_id(),
-            run_id: self.run_id(),
+            head: self.head(tag::GOLDEN_DECODES),
             decodes: ran.iter().map(|(id, ran)| (id.clone(), ran.decode.clone())).collect(),
             extra: Map::new(),
         };
         self.writer.write_json("golden_decodes.json", &decodes)?;
         let diffs = RuntimeDiffs {
-            schema_version: tag::RUNTIME_DIFFS.to_owned(),
-            world_id: self.world_id(),
-            run_id: self.run_id(),
+            head: self.head(tag::RUNTIME_DIFFS),
             profiles: ran.iter().map(|(id, ran)| (id.clone(), ran.diff.clone())).collect(),
         };
         self.writer.write_json("runtime_diffs.json", &diffs)?;
@@ -229,9 +231,7 @@ impl Documents<'_> {
         let matching = rows.iter().filter(|row| row.matches);
         let status = if mismatches.mismatches.is_empty() { "ok" } else { "partial" };
         let summary = Summary {
-            schema_version: tag::SUMMARY.to_owned(),
-            world_id: self.world_id(),
-            run_id: self.run_id(),
+            head: self.head(tag::SUMMARY),
             status: status.to_owned(),
             plan_id: self.set.plan.plan_id.clone(),
             plan_digest: self.digest.clone(),

@@ -3,8 +3,8 @@
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
+use sbpl::probe::artifact::{BaselineResults, Event, MismatchPacket, MismatchReason, PathWitnesses};
 use sbpl::probe::artifact::{ProfileStatus, RuntimeResults};
-use sbpl::probe::lane::{BaselineResults, Event, MismatchPacket, MismatchReason, PathWitnesses};
 use sbpl::probe::matrix::Matrix;
 use sbpl::probe::registry::{Decision, Mode};
 use sbpl::probe::{self, Clock, Files, Identity, PlanSet, ProbeError, Report, RunOptions, bundle, golden};
@@ -252,7 +252,7 @@ fn lanes_and_packets() {
     let witnesses: PathWitnesses = read(report.folder.join("path_witnesses.json"));
     for record in &witnesses.records {
         let refused = record.lane == "scenario" && record.decision != Some(Decision::Allow);
-        assert_eq!(record.observed_path.is_none(), refused, "{} {}", record.lane, record.scenario_id);
+        assert_eq!(record.seen.observed_path.is_none(), refused, "{} {}", record.lane, record.scenario_id);
     }
 }
 

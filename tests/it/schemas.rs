@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use sbpl::probe::artifact::{
-    ArtifactIndex, GoldenDecodes, MismatchSummary, RunManifest, RunStatus, RuntimeResults, Summary,
+    ArtifactIndex, BaselineResults, Event, Fixtures, GoldenDecodes, MismatchPacket, MismatchSummary, OracleResults,
+    PathWitnesses, RunManifest, RunStatus, RuntimeResults, Summary,
 };
-use sbpl::probe::lane::{BaselineResults, Event, Fixtures, MismatchPacket, OracleResults, PathWitnesses};
 use sbpl::probe::matrix::Matrix;
 use sbpl::probe::plan::Plan;
 use sbpl::probe::registry::{Decision, ProbeRegistry, ProfileRegistry};

@@ -50,8 +50,8 @@ pub fn check(folder: &Path) -> Result<Check, ProbeError> {
             if status.state == RunState::InProgress {
                 check.problems.push("the run is still going on or was interrupted".to_owned());
             }
-            if !folder.ends_with(&status.run_id) {
-                check.problems.push(format!("{STATUS} is of another run: {}", status.run_id));
+            if !folder.ends_with(&status.head.run_id) {
+                check.problems.push(format!("{STATUS} is of another run: {}", status.head.run_id));
             }
         }
         Err(error) => check.problems.push(error.to_string()),

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::write::{replace, to_json};
 use super::{DOCUMENTS, INDEX, STATUS, check, read_json, unreadable};
-use crate::probe::artifact::{ArtifactEntry, ArtifactIndex, RunStatus};
-use crate::probe::lane::{Faults, RepairLog};
+use crate::probe::artifact::{ArtifactEntry, ArtifactIndex, Faults, RepairLog, RunStatus};
+
 use crate::probe::{ProbeError, sha256_hex, tag};
 
 /// What making an index again came to.
@@ -45,13 +45,13 @@ pub fn reindex(folder: &Path, repair: bool, now: f64) -> Result<Reindexed, Probe
     let outcome = before.index.as_ref().map_or("partial", |index| index.status.as_str());
     let write = |name: &str, text: String| replace(&folder.join(name), text.as_bytes(), true);
     // What the log says is "after" is what an index of the files as they are leaves missing: nothing differs from it.
-    let missing = index_of(folder, &status.run_id, &status.world_id, outcome)?.missing;
+    let missing = index_of(folder, &status.head.run_id, &status.head.world_id, outcome)?.missing;
     log.after = Faults {
         missing: missing.into_iter().filter(|name| log.before.missing.contains(name)).collect(),
         digest_mismatches: Vec::new(),
     };
     write("repair_log.json", to_json("repair_log.json", &log)?)?;
-    let index = index_of(folder, &status.run_id, &status.world_id, outcome)?;
+    let index = index_of(folder, &status.head.run_id, &status.head.world_id, outcome)?;
     write(INDEX, to_json(INDEX, &index)?)?;
     Ok(Reindexed { log, written: true })
 }

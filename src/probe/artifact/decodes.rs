@@ -1,0 +1,96 @@
+//! Documents of ours about the profiles of a run: `golden_decodes.json` and `runtime_diffs.json`.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Head, ProfileStatus};
+use crate::probe::registry::Decision;
+
+/// `golden_decodes.json`: the decoded header of every profile that was run, joined to its results.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GoldenDecodes {
+    /// [`crate::probe::tag::GOLDEN_DECODES`]
+    #[serde(flatten)]
+    pub head: Head,
+    /// By profile id.
+    pub decodes: IndexMap<String, Decode>,
+    /// Keys that we do not know.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// One decoded profile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Decode {
+    /// The text.
+    pub profile_path: String,
+    /// The compiled file.
+    pub blob_path: Option<String>,
+    /// Its digest.
+    pub sha256: Option<String>,
+    /// Its size.
+    pub size_bytes: Option<u64>,
+    /// Its header, under our names.
+    pub header: Option<Value>,
+    /// Its header, under the names of the older notes.
+    pub legacy: Option<Value>,
+    /// Why there is no header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// How it did.
+    pub status: ProfileStatus,
+    /// Expectation by expectation.
+    pub results: Vec<DecodeResult>,
+}
+
+/// One result in [`Decode`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DecodeResult {
+    /// Joins with `runtime_results.json` and `expected_matrix.json`.
+    pub expectation_id: Option<String>,
+    /// What should come of it.
+    pub expected: Option<Decision>,
+    /// What came of it.
+    pub actual: Option<Decision>,
+    /// Whether they agree.
+    #[serde(rename = "match")]
+    pub matches: Option<bool>,
+}
+
+/// `runtime_diffs.json`: what the shims changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RuntimeDiffs {
+    /// [`crate::probe::tag::RUNTIME_DIFFS`]
+    #[serde(flatten)]
+    pub head: Head,
+    /// By profile id.
+    pub profiles: IndexMap<String, ProfileDiff>,
+}
+
+/// What the shims changed in one profile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProfileDiff {
+    /// Unified diff of the texts.
+    pub text: String,
+    /// Names of the shims, in order.
+    pub shims: Vec<String>,
+    /// Rules that differ after evaluation.
+    pub rules: Vec<ChangedRule>,
+    /// Why there are no rules to compare.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// One rule that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangedRule {
+    /// `removed`, `added`, `moved`, `action`, `modifiers`.
+    pub change: String,
+    /// The rule of the original, on one line.
+    pub before: Option<String>,
+    /// The rule of the shimmed profile, on one line.
+    pub after: Option<String>,
+    /// In the lists of which operations.
+    pub operations: Vec<String>,
+}

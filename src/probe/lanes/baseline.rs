@@ -1,0 +1,54 @@
+//! Rows of the baseline lane.
+
+use serde_json::Map;
+
+use super::intent;
+use crate::probe::artifact::{BaselineResult, PathObservation, ProbeResult};
+use crate::probe::one::Ran;
+use crate::probe::registry::Decision;
+use crate::sandbox::{Observation, Outcome};
+
+pub(super) fn baseline_rows(ran: &[(String, Ran)]) -> Vec<BaselineResult> {
+    let rows = ran.iter().flat_map(|(id, ran)| {
+        ran.result.probes.iter().zip(&ran.baseline).map(move |(probe, seen)| baseline_row(id, probe, seen))
+    });
+    rows.collect()
+}
+
+fn baseline_row(id: &str, probe: &ProbeResult, seen: &Observation) -> BaselineResult {
+    let intent = intent(id, probe);
+    let cut = |text: &str| text.chars().take(200).collect::<String>();
+    BaselineResult {
+        name: format!("baseline:{id}:{}", intent.probe_name),
+        profile_id: id.to_owned(),
+        probe_name: intent.probe_name.clone(),
+        operation: probe.operation.clone(),
+        target: intent.target.clone(),
+        primary_intent: intent,
+        command: Vec::new(),
+        path_observation: path_observation(&probe.operation, seen),
+        status: if seen.outcome == Outcome::Allow { Decision::Allow } else { Decision::Deny },
+        exit_code: seen.exit_code,
+        stdout: cut(&seen.stdout),
+        stderr: cut(&seen.stderr),
+        reached_primary_op: true,
+        decision_path: "baseline".to_owned(),
+        error: None,
+        extra: Map::new(),
+    }
+}
+
+/// Which path an observation saw, for operations on files.
+pub(in crate::probe) fn path_observation(operation: &str, seen: &Observation) -> Option<PathObservation> {
+    let path = seen.path.as_ref().filter(|_| operation.starts_with("file-"))?;
+    let source = |known: bool| if known { "simulated_world" } else { "unsandboxed_unavailable" }.to_owned();
+    Some(PathObservation {
+        observed_path: Some(path.path.clone()),
+        observed_path_source: source(true),
+        observed_path_errno: None,
+        observed_path_nofirmlink: path.nofirmlink.clone(),
+        observed_path_nofirmlink_source: source(path.nofirmlink.is_some()),
+        observed_path_nofirmlink_errno: None,
+        symlinks_traversed: path.links.clone(),
+    })
+}
