@@ -56,6 +56,9 @@ enum Verb {
     Vocab(vocab::Args),
     Completions(completions::Args),
     Man(man::Args),
+    #[cfg(unix)]
+    #[command(hide = true)]
+    ProbeDriver(driver::Args),
 }
 
 mod blob_file;
@@ -68,6 +71,8 @@ mod decided;
 mod decode;
 mod decompile;
 mod diff;
+#[cfg(unix)]
+mod driver;
 mod dump;
 mod expand;
 mod fmt;
@@ -108,6 +113,8 @@ impl Verb {
             Self::Vocab(args) => args.run(context),
             Self::Completions(args) => args.run(context),
             Self::Man(args) => args.run(context),
+            #[cfg(unix)]
+            Self::ProbeDriver(args) => args.run(context),
         }
     }
 }
@@ -123,6 +130,8 @@ fn wrong_usage(arguments: &[OsString]) -> Exit {
     let matches = Command::command().ignore_errors(true).try_get_matches_from(arguments);
     match matches.as_ref().ok().and_then(|matches| matches.subcommand_name()) {
         Some("preflight") => Exit::Command(preflight::USAGE),
+        #[cfg(unix)]
+        Some("probe-driver") => Exit::Command(driver::USAGE),
         _ => Exit::Usage,
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::ValueEnum;
+use tempfile::TempDir;
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
@@ -12,7 +13,7 @@ use super::imports::FileLoader;
 use super::plan;
 use crate::diag::SourceMap;
 use crate::probe::{self, Clock, Files, Identity, ProbeError, ReadFailure, Report, RunOptions};
-use crate::sandbox::{Backend, BackendKind};
+use crate::sandbox::{Backend, BackendKind, ProbeSetup, Setup};
 
 /// Shim, compile and probe the profiles of a plan, compare with the expected matrix, and write a run bundle.
 #[derive(Debug, clap::Args)]
@@ -43,12 +44,12 @@ enum Choice {
 }
 
 impl Choice {
-    fn open(self) -> Result<Box<dyn Backend>, Box<Failure>> {
+    fn open(self, setup: &Setup) -> Result<Box<dyn Backend>, Box<Failure>> {
         let opened = match self {
-            Self::Auto => BackendKind::open_best(),
-            Self::Simulated => BackendKind::Simulated.open(),
-            Self::Supervised => BackendKind::Supervised.open(),
-            Self::Seatbelt => BackendKind::Seatbelt.open(),
+            Self::Auto => BackendKind::open_best(setup),
+            Self::Simulated => BackendKind::Simulated.open(setup),
+            Self::Supervised => BackendKind::Supervised.open(setup),
+            Self::Seatbelt => BackendKind::Seatbelt.open(setup),
         };
         opened.map_err(|error| {
             Failure::from_diagnostics(Exit::Unavailable, vec![error.to_diagnostic()], SourceMap::new())
@@ -58,7 +59,10 @@ impl Choice {
 
 impl Args {
     pub(super) fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
-        let backend = self.backend.open()?;
+        // Fixtures go where nobody else looks; the folder goes with this value.
+        let scratch = scratch()?;
+        let setup = Setup { probes: probe_setup(&scratch), ..Setup::macos_14() };
+        let backend = self.backend.open(&setup)?;
         let (set, files) = plan::load(context, self.plan)?;
         let identity = Identity { run_id: uuid::Uuid::new_v4().to_string(), pid: std::process::id() };
         let loader =
@@ -81,6 +85,22 @@ impl Args {
         }
         Ok(if report.is_as_expected() { Exit::Fine } else { Exit::No })
     }
+}
+
+/// A private folder for the fixtures of real probes.
+fn scratch() -> Result<TempDir, Box<Failure>> {
+    tempfile::Builder::new().prefix("sbpl-run-").tempdir().map_err(|error| {
+        let message = format!("a folder for fixtures: {}", files::describe(&error));
+        Failure::new(Exit::CannotCreate, files::CODE_WRITE, message)
+    })
+}
+
+/// The command itself is the probe driver.
+fn probe_setup(scratch: &TempDir) -> Option<ProbeSetup> {
+    let driver = std::env::current_exe().ok()?;
+    // Links on the way to it would be judged, and are nobody's business.
+    let folder = scratch.path().canonicalize().ok()?;
+    Some(ProbeSetup { driver, scratch: folder })
 }
 
 /// The system's time.

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::diag::{Code, Diagnostic};
+use crate::sandbox::SandboxError;
 
 /// Every code of this room with its meaning in one line.
 pub const CODES: [(Code, &str); 9] = [
@@ -85,6 +86,9 @@ pub enum ProbeError {
         /// Everything that is wrong with it.
         reasons: Vec<String>,
     },
+    /// The backend could not make ready.
+    #[error(transparent)]
+    Backend(SandboxError),
     /// No `LATEST`, or it names a folder that is not there.
     #[error("{path}: no committed bundle")]
     NoBundle {
@@ -95,8 +99,9 @@ pub enum ProbeError {
 
 impl ProbeError {
     /// The stable code.
-    pub const fn code(&self) -> Code {
+    pub fn code(&self) -> Code {
         match self {
+            Self::Backend(error) => error.to_diagnostic().code,
             Self::Shape { .. } => SHAPE,
             Self::PlanSchema { .. } => PLAN_SCHEMA,
             Self::ForbiddenKey { .. } => FORBIDDEN_KEY,
@@ -117,6 +122,7 @@ impl ProbeError {
                 let help = format!("a plan's schema_version is \"{}\"", super::tag::PLAN);
                 vec![Diagnostic::error(self.code(), self.to_string()).with_help(help)]
             }
+            Self::Backend(error) => vec![error.to_diagnostic()],
             other => vec![Diagnostic::error(other.code(), other.to_string())],
         }
     }

@@ -97,7 +97,7 @@ pub(super) fn run_profile(
     let probes = match applied {
         Ok(mut session) => {
             stages.insert(Stage::Apply, report(false, None));
-            stages.insert(Stage::Exec, not_applicable());
+            stages.insert(Stage::Exec, if options.backend.executes() { report(false, None) } else { not_applicable() });
             stages.insert(Stage::Operation, report(false, None));
             let sources = built.as_ref().map(|built| &built.sources).ok();
             let context = Probing { id, expected, options, runtime_path: &runtime_path, sources };

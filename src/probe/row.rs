@@ -42,6 +42,7 @@ impl Probing<'_> {
         };
         let mut notes = observation.note.clone();
         let matches = match (self.expected.expected_block, actual) {
+            (Some(stage), None) if stage == observation.stage => Some(true),
             (Some(stage), _) => {
                 notes = Some(format!("expected to be blocked at {}, but it ran", stage.name()));
                 Some(false)
@@ -49,8 +50,10 @@ impl Probing<'_> {
             (None, actual) => actual.map(|actual| actual == probe.expected),
         };
         let reached = Stage::ALL.into_iter().filter(|stage| *stage <= observation.stage);
+        let executes = self.options.backend.executes();
         let status = |stage: Stage| match stage {
-            Stage::Exec => StageStatus::NotApplicable,
+            Stage::Exec if !executes => StageStatus::NotApplicable,
+            Stage::Exec if observation.stage == Stage::Exec => StageStatus::Blocked,
             _ => StageStatus::Ok,
         };
         ProbeResult {
@@ -61,7 +64,11 @@ impl Probing<'_> {
             runtime_result: self.runtime_result(&observation),
             violation_summary: (actual == Some(Decision::Deny)).then(|| "EPERM".to_owned()),
             path_observation: path_observation(&probe.operation, &observation),
-            command: self.command(probe),
+            command: match observation.command.is_empty() {
+                true => self.command(probe),
+                false => observation.command.clone(),
+            },
+            probe_details: observation.details.clone(),
             exit_code: observation.exit_code,
             stdout: observation.stdout.clone(),
             stderr: observation.stderr.clone(),
@@ -88,6 +95,9 @@ impl Probing<'_> {
         let (status, stage, kind) = match observation.outcome {
             Outcome::Allow => ("success", None, None),
             Outcome::Deny => ("errno", Some("probe"), Some("probe_nonzero_exit")),
+            Outcome::Undecided if observation.stage == Stage::Exec => {
+                ("blocked", Some("bootstrap"), Some(bootstrap_kind(observation)))
+            }
             Outcome::Undecided => ("blocked", None, None),
         };
         let apply = ApplyReport {
@@ -101,7 +111,8 @@ impl Probing<'_> {
         let witnessed = observation.outcome != Outcome::Undecided;
         RuntimeResult {
             errno: observation.errno,
-            intended_op_witnessed: Some(witnessed),
+            // Nothing was to be witnessed yet when the probe program did not start.
+            intended_op_witnessed: (observation.stage == Stage::Operation).then_some(witnessed),
             ..runtime_result(status, stage, kind, Some(apply))
         }
     }
@@ -126,6 +137,14 @@ impl Probing<'_> {
             line: at.map(|at| at.line),
             column: at.map(|at| at.column),
         })
+    }
+}
+
+/// How starting the probe program failed: refused, or something else, such as a loader that may not read its files.
+fn bootstrap_kind(observation: &Observation) -> &'static str {
+    match observation.errno {
+        Some(1) => "bootstrap_deny_process_exec",
+        _ => "bootstrap_exec_failed",
     }
 }
 

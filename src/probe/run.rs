@@ -12,10 +12,11 @@ use super::artifact::{
 use super::bundle::{STATUS, Writer};
 use super::error::ProbeError;
 use super::one::{Ran, run_profile};
+use super::row::action;
 use super::set::{Files, PlanSet};
 use super::{lanes, lint, mismatch, tag};
 use crate::profile::{EvalOptions, Loader};
-use crate::sandbox::{Backend, Stage};
+use crate::sandbox::{Backend, Fixture, Stage};
 
 /// Where times in documents come from.
 pub trait Clock {
@@ -101,7 +102,10 @@ pub fn run(set: &PlanSet, options: &RunOptions<'_>) -> Result<Report, ProbeError
         return Err(ProbeError::Lint(findings));
     }
     let writer = Writer::create(options.out, &options.identity.run_id, options.identity.pid)?;
-    let documents = Documents { set, options, writer: &writer, digest: set.plan.digest() };
+    let actions: Vec<_> =
+        set.expected.profiles.values().flat_map(|profile| profile.probes.iter().map(action)).collect();
+    let fixtures = options.backend.prepare(&actions).map_err(ProbeError::Backend)?;
+    let documents = Documents { set, options, writer: &writer, digest: set.plan.digest(), fixtures };
     documents.status(RunState::InProgress)?;
     documents.manifest()?;
     writer.write_json("expected_matrix.generated.json", &set.generated)?;
@@ -132,6 +136,8 @@ pub(super) struct Documents<'a> {
     pub(super) options: &'a RunOptions<'a>,
     pub(super) writer: &'a Writer,
     digest: String,
+    /// What the backend put in place.
+    pub(super) fixtures: Vec<Fixture>,
 }
 
 impl Documents<'_> {

@@ -5,9 +5,11 @@ use thiserror::Error;
 use crate::diag::{Code, Diagnostic};
 
 /// Every code of this room with its meaning in one line.
-pub const CODES: [(Code, &str); 1] = [(UNAVAILABLE, "the backend is not available here")];
+pub const CODES: [(Code, &str); 2] =
+    [(UNAVAILABLE, "the backend is not available here"), (FIXTURE, "what probes are tried on cannot be put in place")];
 
 const UNAVAILABLE: Code = Code("E0750");
+const FIXTURE: Code = Code("E0753");
 
 /// Errors of choosing a backend.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -18,7 +20,15 @@ pub enum SandboxError {
         /// Its name.
         backend: &'static str,
         /// Why.
-        reason: &'static str,
+        reason: String,
+    },
+    /// A file, folder, link or listener that probes need.
+    #[error("{name}: cannot be put in place: {reason}")]
+    Fixture {
+        /// As plans name it.
+        name: String,
+        /// The system's words.
+        reason: String,
     },
 }
 
@@ -28,6 +38,7 @@ impl SandboxError {
         match self {
             Self::Unavailable { .. } => Diagnostic::error(UNAVAILABLE, self.to_string())
                 .with_help("'--backend auto' takes the best one that is there"),
+            Self::Fixture { .. } => Diagnostic::error(FIXTURE, self.to_string()),
         }
     }
 }

@@ -7,17 +7,22 @@
 //! **Invariants:** a session tells at which [`Stage`] an action ended, and only [`Stage::Operation`] says anything about the
 //! profile. What was not decided is [`Outcome::Undecided`], never a guess. `errno` and exit code are different fields.
 
+#[cfg(unix)]
+pub mod driver;
 mod error;
 mod simulated;
+pub mod transcript;
 
 pub use error::{CODES, SandboxError};
 pub use simulated::Simulated;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::blob::Program;
+use crate::decide::World;
 use crate::diag::Location;
 use crate::policy::Policy;
 
@@ -82,29 +87,66 @@ impl BackendKind {
     ///
     /// # Errors
     /// [`SandboxError::Unavailable`] with the reason.
-    pub fn open(self) -> Result<Box<dyn Backend>, SandboxError> {
+    pub fn open(self, setup: &Setup) -> Result<Box<dyn Backend>, SandboxError> {
         let reason = match self {
-            Self::Simulated => return Ok(Box::new(Simulated::macos_14())),
+            Self::Simulated => return Ok(Box::new(Simulated::in_world(setup.world.clone()))),
             Self::Supervised => "this build does not supervise processes",
             Self::Seatbelt => "this build does not use the sandbox of macOS",
         };
-        Err(SandboxError::Unavailable { backend: self.name(), reason })
+        Err(SandboxError::Unavailable { backend: self.name(), reason: reason.to_owned() })
     }
 
     /// The best backend that is there.
     ///
     /// # Errors
     /// That of the last one; [`BackendKind::Simulated`] is everywhere.
-    pub fn open_best() -> Result<Box<dyn Backend>, SandboxError> {
-        let mut last = SandboxError::Unavailable { backend: "auto", reason: "there is none" };
+    pub fn open_best(setup: &Setup) -> Result<Box<dyn Backend>, SandboxError> {
+        let mut last = SandboxError::Unavailable { backend: "auto", reason: "there is none".to_owned() };
         for kind in Self::BEST_FIRST {
-            match kind.open() {
+            match kind.open(setup) {
                 Ok(backend) => return Ok(backend),
                 Err(error) => last = error,
             }
         }
         Err(last)
     }
+}
+
+/// What a backend needs of the outside. Nothing is looked up in the environment.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Links, firmlinks and case of the file system that profiles are judged in.
+    pub world: World,
+    /// Where real processes come from and where their files go; [`Simulated`] needs none.
+    pub probes: Option<ProbeSetup>,
+}
+
+/// What backends with real processes need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeSetup {
+    /// The program that has the subcommand `probe-driver`, by absolute path: this command itself.
+    pub driver: PathBuf,
+    /// An empty private folder. Fixtures are made below it; whoever made it removes it.
+    pub scratch: PathBuf,
+}
+
+impl Setup {
+    /// The world of macOS 14 and nothing else.
+    pub fn macos_14() -> Self {
+        Self { world: World::macos_14(), probes: None }
+    }
+}
+
+/// Something that was put in place before probes ran.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fixture {
+    /// Path or address, as plans name it.
+    pub name: String,
+    /// `file`, `directory`, `link`, `listener`.
+    pub kind: &'static str,
+    /// Where a link leads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
 }
 
 /// What decides for a profile.
@@ -157,6 +199,17 @@ pub struct ObservedPath {
     pub nofirmlink: Option<String>,
     /// The links on the way, each by its own path.
     pub links: Vec<String>,
+    /// How it is known.
+    pub source: PathSource,
+}
+
+/// How a path is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PathSource {
+    /// The world that was given says so.
+    World,
+    /// The system said it of a descriptor that was opened without a profile.
+    Descriptor,
 }
 
 /// Who decided, for explanations.
@@ -183,8 +236,12 @@ pub struct Observation {
     pub exit_code: Option<i32>,
     /// What it printed.
     pub stdout: String,
-    /// What it complained about.
+    /// What it complained about, markers included.
     pub stderr: String,
+    /// The command that tried it; empty when nothing was executed.
+    pub command: Vec<String>,
+    /// What the probe told about itself.
+    pub details: Option<serde_json::Value>,
     /// The path behind the target.
     pub path: Option<ObservedPath>,
     /// Who decided, where that is known.
@@ -217,6 +274,20 @@ pub trait Backend {
 
     /// The channel that bundles name: only real ones can be promoted.
     fn channel(&self) -> &'static str;
+
+    /// Whether probes are real processes, so that a stage `exec` exists.
+    fn executes(&self) -> bool {
+        self.kind() != BackendKind::Simulated
+    }
+
+    /// Puts in place what `actions` are tried on, and says what that is. Called once, before anything else.
+    ///
+    /// # Errors
+    /// [`SandboxError::Fixture`]: it cannot be made.
+    fn prepare(&self, actions: &[Action]) -> Result<Vec<Fixture>, SandboxError> {
+        let _ = actions;
+        Ok(Vec::new())
+    }
 
     /// Puts `profile` in force.
     ///

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use super::{
-    Action, ApplyFailure, Backend, BackendKind, DecidedBy, Observation, ObservedPath, Outcome, ProfileInput, Rules,
-    Session, Stage,
+    Action, ApplyFailure, Backend, BackendKind, DecidedBy, Observation, ObservedPath, Outcome, PathSource,
+    ProfileInput, Rules, Session, Stage,
 };
 use crate::blob::Program;
 use crate::decide::world::Resolved;
@@ -282,6 +282,8 @@ impl SimulatedSession {
             exit_code,
             stdout: String::new(),
             stderr: if path.is_some() { stderr.to_owned() } else { String::new() },
+            command: Vec::new(),
+            details: None,
             path,
             decided_by: Some(DecidedBy {
                 operation: asked.to_owned(),
@@ -309,6 +311,7 @@ fn observed(resolved: &Resolved) -> ObservedPath {
         // Which files are on the data volume is not part of the world.
         nofirmlink: None,
         links: resolved.links().map(lossy).collect(),
+        source: PathSource::World,
     }
 }
 
@@ -338,6 +341,8 @@ fn undecided(note: String) -> Observation {
         exit_code: None,
         stdout: String::new(),
         stderr: String::new(),
+        command: Vec::new(),
+        details: None,
         path: None,
         decided_by: None,
         note: Some(note),

@@ -6,7 +6,7 @@ use super::intent;
 use crate::probe::artifact::{BaselineResult, PathObservation, ProbeResult};
 use crate::probe::one::Ran;
 use crate::probe::registry::Decision;
-use crate::sandbox::{Observation, Outcome};
+use crate::sandbox::{Observation, Outcome, PathSource};
 
 pub(super) fn baseline_rows(ran: &[(String, Ran)]) -> Vec<BaselineResult> {
     let rows = ran.iter().flat_map(|(id, ran)| {
@@ -25,7 +25,7 @@ fn baseline_row(id: &str, probe: &ProbeResult, seen: &Observation) -> BaselineRe
         operation: probe.operation.clone(),
         target: intent.target.clone(),
         primary_intent: intent,
-        command: Vec::new(),
+        command: seen.command.clone(),
         path_observation: path_observation(&probe.operation, seen),
         status: if seen.outcome == Outcome::Allow { Decision::Allow } else { Decision::Deny },
         exit_code: seen.exit_code,
@@ -41,7 +41,11 @@ fn baseline_row(id: &str, probe: &ProbeResult, seen: &Observation) -> BaselineRe
 /// Which path an observation saw, for operations on files.
 pub(in crate::probe) fn path_observation(operation: &str, seen: &Observation) -> Option<PathObservation> {
     let path = seen.path.as_ref().filter(|_| operation.starts_with("file-"))?;
-    let source = |known: bool| if known { "simulated_world" } else { "unsandboxed_unavailable" }.to_owned();
+    let known = match path.source {
+        PathSource::World => "simulated_world",
+        PathSource::Descriptor => "unsandboxed_fd_path",
+    };
+    let source = |is_known: bool| if is_known { known } else { "unsandboxed_unavailable" }.to_owned();
     Some(PathObservation {
         observed_path: Some(path.path.clone()),
         observed_path_source: source(true),

@@ -7,6 +7,7 @@ use super::{intent, scenario_id};
 use crate::probe::artifact::{BaselineResult, Event, ProbeResult, ProfileResult};
 use crate::probe::registry::Decision;
 use crate::probe::run::Documents;
+use crate::sandbox::transcript::strip_markers;
 
 pub(super) fn event(
     documents: &Documents<'_>,
@@ -65,7 +66,7 @@ pub(super) fn event(
         violation_summary: probe.violation_summary.clone(),
         command: Some(probe.command.clone()),
         stdout: Some(probe.stdout.clone()),
-        stderr: Some(probe.stderr.clone()),
+        stderr: Some(strip_markers(&probe.stderr)),
         harness: Some(format!("sbpl {}", documents.options.backend.kind().name())),
         notes: probe.notes.clone(),
         extra: Map::new(),

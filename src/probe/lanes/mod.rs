@@ -66,10 +66,9 @@ pub(super) fn write(
             extra: Map::new(),
         },
     )?;
-    writer.write_json(
-        "fixtures.json",
-        &Fixtures { head: documents.head(tag::FIXTURES), fixtures: Vec::new(), extra: Map::new() },
-    )?;
+    let fixtures = documents.fixtures.iter().map(|fixture| json!(fixture)).collect();
+    writer
+        .write_json("fixtures.json", &Fixtures { head: documents.head(tag::FIXTURES), fixtures, extra: Map::new() })?;
     let mut packets = String::new();
     for event in events.iter().filter(|event| event.matches != Some(true)) {
         let packet = packet::packet(documents, event, &baseline, &witnesses);
