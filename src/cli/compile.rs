@@ -16,12 +16,12 @@ use crate::diag::{Code, Diagnostic, SourceMap};
 
 /// Compile a profile. What the recorded 14.4.1 blobs do not settle about it is listed with --json as "unproven".
 ///
-/// With --json: {"backend", "target", "size_bytes", "sha256", "header", "warnings": […], "unproven": [{"name", "reference", "text"}]}.
+/// With --json: {"backend", "target", "size_bytes", "sha256", "header", "warnings": […], "unproven": [{"name", "reference", "text"}]}; with --backend libsandbox also "library": {"attempts", "failures", "distinct", "agreement"}.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Profile; `-` is standard input.
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "named")]
+    file: Option<PathBuf>,
     /// Where the blob goes; `-` is standard output. Needed unless --json is given, which without it writes nothing.
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
@@ -31,6 +31,12 @@ pub(super) struct Args {
     /// Another library than the system's, for --backend libsandbox.
     #[arg(long, value_name = "PATH")]
     libsandbox: Option<PathBuf>,
+    /// A profile of the system by its name, such as `bsd`, in place of FILE; needs --backend libsandbox.
+    #[arg(long, value_name = "NAME", conflicts_with = "file")]
+    named: Option<String>,
+    /// Compile so many times and compare the results, with --backend libsandbox; what came most often is taken.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    attempts: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -57,6 +63,8 @@ struct Product {
     bytes: Vec<u8>,
     warnings: Vec<Value>,
     unproven: Vec<Unproven>,
+    /// What the library's attempts came to; none for the native compiler.
+    library: Option<Value>,
 }
 
 impl Args {
@@ -65,17 +73,22 @@ impl Args {
             let message = "nowhere to write the compiled profile: give -o OUT, or --json to see what it would be";
             return Err(Failure::new(Exit::Usage, CODE_NO_OUTPUT, message));
         }
-        let product = match self.backend {
-            Backend::Native => native(context, &self.file)?,
-            Backend::Libsandbox => by_library(context, &self.file, self.libsandbox.as_deref())?,
+        let product = match (self.backend, &self.file) {
+            (Backend::Native, Some(file)) => native(context, file)?,
+            (Backend::Native, None) => {
+                let message = "--named asks the library for a profile of the system: give --backend libsandbox";
+                return Err(Failure::new(Exit::Usage, CODE_NO_OUTPUT, message));
+            }
+            (Backend::Libsandbox, _) => self.by_library(context)?,
         };
         if let Some(output) = &self.output {
-            files::write_atomically(context, output, &product.bytes, &[&self.file])?;
+            let inputs: Vec<&Path> = self.file.iter().map(PathBuf::as_path).collect();
+            files::write_atomically(context, output, &product.bytes, &inputs)?;
         }
         // With the blob on standard output there is no room for anything else.
         if context.json && self.output.as_deref() != Some(Path::new("-")) {
             let header = Blob::parse(&product.bytes, &blob::Options::default()).ok().map(|blob| json!(blob.header()));
-            let document = json!({
+            let mut document = json!({
                 "backend": self.backend.name(),
                 "target": context.target.name(),
                 "size_bytes": product.bytes.len(),
@@ -84,9 +97,44 @@ impl Args {
                 "warnings": product.warnings,
                 "unproven": product.unproven,
             });
+            if let Some(library) = product.library {
+                document["library"] = library;
+            }
             context.print_json(&document);
         }
         Ok(Exit::Fine)
+    }
+
+    /// Compiles with the library; parameters always go in a table, as `sandbox-exec` hands them over.
+    fn by_library(&self, context: &Context) -> Result<Product, Box<Failure>> {
+        let name = self.named.as_deref().map(Path::new).or(self.file.as_deref()).unwrap_or(Path::new(""));
+        let library = Library::open(self.libsandbox.as_deref()).map_err(|error| library_failure(name, &error))?;
+        let params = Some(context.params.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+        let standard_input;
+        let input = match (&self.named, &self.file) {
+            (Some(name), _) => Input::Named(name),
+            (None, Some(file)) => {
+                // What cannot be read is our failure (66), not the library's.
+                let source = files::read(context, file)?;
+                if file == Path::new("-") {
+                    standard_input = source;
+                    Input::Text(standard_input.text())
+                } else {
+                    Input::File(file)
+                }
+            }
+            // The arguments need one of them.
+            (None, None) => Input::Text(&[]),
+        };
+        let made =
+            library.compile_repeatedly(input, params, self.attempts).map_err(|error| library_failure(name, &error))?;
+        let facts = json!({
+            "attempts": made.attempts,
+            "failures": made.failures,
+            "distinct": made.distinct,
+            "agreement": made.agreement.name(),
+        });
+        Ok(Product { bytes: made.bytes, warnings: Vec::new(), unproven: Vec::new(), library: Some(facts) })
     }
 }
 
@@ -94,29 +142,13 @@ fn native(context: &mut Context, file: &Path) -> Result<Product, Box<Failure>> {
     let evaluation = input::profile(context, file)?;
     let compiled = compile::compile(&evaluation.policy, &Limits::default()).map_err(|error| failure(file, &error))?;
     let warnings = evaluation.warnings.iter().map(|warning| render::json(&evaluation.sources, warning)).collect();
-    Ok(Product { bytes: compiled.bytes, warnings, unproven: compiled.unproven })
+    Ok(Product { bytes: compiled.bytes, warnings, unproven: compiled.unproven, library: None })
 }
 
 /// A failure of the native compiler.
 pub(super) fn failure(file: &Path, error: &CompileError) -> Box<Failure> {
     let exit = if matches!(error, CompileError::Target { .. }) { Exit::Unavailable } else { Exit::BadInput };
     about(file, exit, error.into())
-}
-
-/// Compiles with the library; parameters always go in a table, as `sandbox-exec` hands them over.
-fn by_library(context: &Context, file: &Path, library: Option<&Path>) -> Result<Product, Box<Failure>> {
-    let library = Library::open(library).map_err(|error| library_failure(file, &error))?;
-    let params = Some(context.params.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-    let outcome = if file == Path::new("-") {
-        let source = files::read(context, file)?;
-        library.compile(Input::Text(source.text()), params)
-    } else {
-        // What cannot be read is our failure (66), not the library's.
-        files::read(context, file)?;
-        library.compile(Input::File(file), params)
-    };
-    let bytes = outcome.map_err(|error| library_failure(file, &error))?;
-    Ok(Product { bytes, warnings: Vec::new(), unproven: Vec::new() })
 }
 
 /// A failure of the library or to find it.

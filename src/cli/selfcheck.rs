@@ -8,8 +8,7 @@ use super::compile::{library_failure, sha256};
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::{files, input};
-use crate::blob::{Blob, Options};
-use crate::compile::libsandbox::{Input, Library};
+use crate::compile::libsandbox::{Agreement, Input, Library, Repeated};
 use crate::compile::{self, Limits, golden};
 use crate::diag::Source;
 use crate::profile::{EvalOptions, NoImports, evaluate};
@@ -17,7 +16,7 @@ use crate::profile::{EvalOptions, NoImports, evaluate};
 /// Compile the built-in profiles and the given ones with our own compiler and with the system's, and compare the bytes.
 ///
 /// The built-in profiles are compared with the recorded digests first, which needs no Mac. Exit status 1 when something differs, 69 when all is well so far but there is no libsandbox.
-/// With --json: {"recorded": {"right", "total"}, "library": {"available", "message"}, "cases": [{"name", "size_bytes", "sha256", "recorded", "library", "first_difference", "message"}]}.
+/// With --json: {"recorded": {"right", "total"}, "library": {"available", "message"}, "cases": [{"name", "size_bytes", "sha256", "recorded", "library", "agreement", "distinct", "first_difference", "message"}]}. "agreement" compares the two programs: identical, same_structure, different, unreadable; "distinct" counts the library's own results. A library that is not deterministic need agree in structure only.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Further profiles to compare.
@@ -26,6 +25,9 @@ pub(super) struct Args {
     /// Another library than the system's.
     #[arg(long, value_name = "PATH")]
     libsandbox: Option<PathBuf>,
+    /// How often the library compiles each profile.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100))]
+    attempts: u32,
 }
 
 /// One profile in both compilers.
@@ -38,7 +40,7 @@ struct Case {
     /// The digest that is a recorded fact.
     recorded: Option<&'static str>,
     /// The library's result.
-    library: Option<Result<Vec<u8>, String>>,
+    library: Option<Result<Repeated, String>>,
 }
 
 impl Case {
@@ -49,7 +51,11 @@ impl Case {
 
     fn library_agrees(&self) -> Option<bool> {
         match (&self.native, self.library.as_ref()?) {
-            (Ok(native), Ok(library)) => Some(native == library),
+            // No result of a library that is not deterministic is the right one; the structure is.
+            (Ok(native), Ok(library)) if library.distinct > 1 => {
+                Some(matches!(Agreement::of(native, &library.bytes), Agreement::Identical | Agreement::SameStructure))
+            }
+            (Ok(native), Ok(library)) => Some(*native == library.bytes),
             // Both refuse it.
             (Err(_), Err(_)) => Some(true),
             _ => Some(false),
@@ -58,30 +64,32 @@ impl Case {
 
     fn first_difference(&self) -> Option<usize> {
         match (&self.native, &self.library) {
-            (Ok(native), Some(Ok(library))) if native != library => {
-                Some(native.iter().zip(library).take_while(|(a, b)| a == b).count())
+            (Ok(native), Some(Ok(library))) if *native != library.bytes => {
+                Some(native.iter().zip(&library.bytes).take_while(|(a, b)| a == b).count())
             }
             _ => None,
         }
     }
 
-    /// What differs in the structure: counts of the two headers.
-    fn structure(&self) -> Option<String> {
-        let header = |bytes: &[u8]| Blob::parse(bytes, &Options::default()).ok().map(|blob| *blob.header());
-        match (&self.native, &self.library) {
-            (Ok(native), Some(Ok(library))) if native != library => {
-                let (native, library) = (header(native)?, header(library)?);
-                Some(format!(
-                    "nodes {} and {}, regexes {} and {}, message filters {} and {}",
-                    native.node_count,
-                    library.node_count,
-                    native.regex_count,
-                    library.regex_count,
-                    native.policy_count,
-                    library.policy_count
-                ))
-            }
+    /// Whether bytes that differ still mean the same, operation by operation.
+    fn agreement(&self) -> Option<Agreement> {
+        match (&self.native, self.library.as_ref()?) {
+            (Ok(native), Ok(library)) => Some(Agreement::of(native, &library.bytes)),
             _ => None,
+        }
+    }
+
+    /// What differs, in words.
+    fn structure(&self) -> Option<String> {
+        match self.agreement()? {
+            Agreement::Identical => None,
+            Agreement::SameStructure => Some("other bytes, the same programs".to_owned()),
+            Agreement::Unreadable => Some("bytes that are no blob".to_owned()),
+            Agreement::Different(operations) => {
+                let target = crate::vocab::default_target();
+                let names: Vec<&str> = operations.iter().map(|operation| target.operation(*operation).name).collect();
+                Some(format!("the programs differ of: {}", names.join(", ")))
+            }
         }
     }
 
@@ -103,6 +111,8 @@ impl Case {
             "sha256": self.native.as_ref().ok().map(|bytes| sha256(bytes)),
             "recorded": self.recorded_is_right(),
             "library": self.library_agrees(),
+            "agreement": self.agreement().map(|agreement| agreement.name()),
+            "distinct": self.library.as_ref().and_then(|library| Some(library.as_ref().ok()?.distinct)),
             "first_difference": self.first_difference(),
             "message": self.message(),
         })
@@ -124,7 +134,7 @@ impl Args {
         if let Ok(library) = &library {
             for case in &mut cases {
                 let params = Some(case.params.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-                let outcome = library.compile(Input::Text(&case.text), params);
+                let outcome = library.compile_repeatedly(Input::Text(&case.text), params, self.attempts);
                 case.library = Some(outcome.map_err(|error| error.to_string()));
             }
         }

@@ -28,6 +28,7 @@ pub use unproven::Unproven;
 
 use crate::blob::{Generation, Program};
 use crate::policy::Policy;
+use crate::vocab::OpId;
 
 /// The targets whose code generation is known.
 pub const NATIVE_TARGETS: &[&str] = &["macos-14.4"];
@@ -71,6 +72,12 @@ pub fn compile(policy: &Policy, limits: &Limits) -> Result<Compiled, CompileErro
         return Err(CompileError::Target { target: target.name() });
     }
     compile_as(policy, limits, Generation::Macos14)
+}
+
+/// The operations whose programs differ between two single profiles, however each of them numbers and stores its nodes. A
+/// collection is compared by its first profile on the left side and not at all on the right.
+pub(crate) fn different_operations(a: &Program, b: &Program) -> Vec<OpId> {
+    decompile::different(a, 0, b)
 }
 
 /// Compiles by the rules of 14.4.1 whatever the target; only for comparing programs.

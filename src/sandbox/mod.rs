@@ -10,6 +10,9 @@
 #[cfg(unix)]
 pub mod driver;
 mod error;
+pub mod log;
+#[cfg(unix)]
+pub mod seatbelt;
 mod simulated;
 pub mod transcript;
 

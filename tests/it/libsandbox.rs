@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use sbpl::compile::libsandbox::{Input, Library, LibraryError};
+use sbpl::blob::{Blob, Options};
+use sbpl::compile::libsandbox::{Agreement, Input, Library, LibraryError};
 
 /// Builds the stand-in once per variant and test run.
 fn build(folder: &Path, name: &str, flags: &[&str]) -> PathBuf {
@@ -96,6 +97,73 @@ fn misbehaviour_is_an_error_and_no_crash() {
     // What cannot be read is not handed to `free`.
     let outcome = compile_with(standin(), "unreadable data", &[], 1);
     assert_eq!(outcome, Err(LibraryError::Unreadable("a profile's data")));
+}
+
+/// A library of another pointer size lays the profile out otherwise: what lies there is believed in no field.
+#[test]
+fn a_library_of_another_pointer_size_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = build(folder.path(), "narrow.so", &["-DNARROW"]);
+    // What is not understood is not handed to `free`.
+    let outcome = compile_with(&library, "bytes", &[], 1);
+    assert_eq!(outcome, Err(LibraryError::Unreadable("a built-in profile's name")));
+}
+
+#[test]
+fn named_profiles_come_by_their_name_or_are_the_kernels_own() {
+    let library = Library::open(Some(standin())).unwrap();
+    let named = |name| library.compile(Input::Named(name), None::<[(&str, &str); 0]>);
+    assert_eq!(named("bsd"), Ok(b"the text of bsd".to_vec()));
+    assert_eq!(named("sample"), Err(LibraryError::BuiltIn("sample".to_owned())));
+    assert_eq!(named("other"), Err(LibraryError::Refused("nothing: profile not found".to_owned())));
+    assert_eq!(named("../bsd"), Err(LibraryError::Name("../bsd".to_owned())));
+}
+
+fn native(text: &str) -> Vec<u8> {
+    let source = sbpl::diag::Source::new("a.sb", text.as_bytes().to_vec());
+    let options = sbpl::profile::EvalOptions::default();
+    let policy = sbpl::profile::evaluate(source, &sbpl::profile::NoImports, &options).unwrap().policy;
+    sbpl::compile::compile(&policy, &sbpl::compile::Limits::default()).unwrap().bytes
+}
+
+/// The same blob with the two nodes of each pair of table entries swapped in number: other bytes, the same programs.
+fn renumbered(bytes: &[u8]) -> Vec<u8> {
+    let mut program = Blob::parse(bytes, &Options::default()).unwrap().program().unwrap();
+    // A second copy of a terminal is another node with the same meaning.
+    let sbpl::blob::Roots::Single(roots) = &mut program.roots else { panic!("a collection") };
+    let last = *roots.last().unwrap();
+    let sbpl::blob::ProgramNode::Terminal(id) = program.nodes[last.index()] else { panic!("not a terminal") };
+    let copy = sbpl::blob::NodeId(u32::try_from(program.nodes.len()).unwrap());
+    program.nodes.push(sbpl::blob::ProgramNode::Terminal(id));
+    *roots.last_mut().unwrap() = copy;
+    program.encode().unwrap()
+}
+
+/// Where a library is not deterministic its results are compared by what they mean.
+#[test]
+fn results_that_differ_are_compared_by_structure() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = Library::open(Some(standin())).unwrap();
+    let first = native("(version 1)(deny default)(allow file-read* (subpath \"/usr\"))");
+    let relations = [
+        (first.clone(), Agreement::Identical, 1),
+        (renumbered(&first), Agreement::SameStructure, 2),
+        (native("(version 1)(deny default)(allow file-read* (subpath \"/bin\"))"), Agreement::Different(Vec::new()), 2),
+        (b"no blob".to_vec(), Agreement::Unreadable, 2),
+    ];
+    for (second, agreement, distinct) in relations {
+        let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+        std::fs::write(&a, &first).unwrap();
+        std::fs::write(&b, &second).unwrap();
+        let (a, b) = (a.display().to_string(), b.display().to_string());
+        let params = Some([("FIRST", a.as_str()), ("SECOND", b.as_str())]);
+        let made = library.compile_repeatedly(Input::Text(b"files in turn"), params, 4).unwrap();
+        assert_eq!((made.agreement.name(), made.distinct), (agreement.name(), distinct));
+        assert_eq!((made.attempts, made.failures), (4, 0));
+        if let Agreement::Different(operations) = made.agreement {
+            assert!(!operations.is_empty());
+        }
+    }
 }
 
 #[test]

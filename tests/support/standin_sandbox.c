@@ -13,6 +13,13 @@ typedef struct {
     size_t size;
 } profile;
 
+#ifdef NARROW
+/* As a library for 32-bit systems lays it out. */
+typedef struct {
+    uint32_t builtin, data, size;
+} narrow;
+#endif
+
 typedef struct {
     char log[1024];
     char parameters[4096];
@@ -53,6 +60,28 @@ static char *say(const char *text) {
     return strdup(text);
 }
 
+static void put(profile *to, const char *path) {
+    FILE *file = fopen(path, "rb");
+    if (!file) return;
+    free((void *)to->data);
+    to->data = malloc(1 << 20);
+    to->size = fread((void *)to->data, 1, 1 << 20, file);
+    fclose(file);
+}
+
+/* The files that the parameters FIRST and SECOND name, one after the other: a library that is not deterministic. */
+static void in_turn(profile *to, table *params) {
+    static int call;
+    const char *key = call++ % 2 ? "SECOND=" : "FIRST=";
+    char *at = params ? strstr(params->parameters, key) : NULL;
+    if (!at) return;
+    char path[1024];
+    snprintf(path, sizeof path, "%s", at + strlen(key));
+    char *end = strchr(path, ';');
+    if (end) *end = 0;
+    put(to, path);
+}
+
 static profile *compile(const char *text, table *params, char **error) {
     if (strstr(text, "null")) return NULL;
     if (strstr(text, "unreadable error")) {
@@ -71,6 +100,13 @@ static profile *compile(const char *text, table *params, char **error) {
         *error = say("first line\nBacktrace:\n  (bad form)");
         return NULL;
     }
+#ifdef NARROW
+    narrow *small = calloc(1, sizeof *small);
+    note("make_profile");
+    small->data = 0x12345678;
+    small->size = (uint32_t)strlen(text);
+    return (profile *)small;
+#endif
     if (strstr(text, "unreadable profile")) return (profile *)16;
     if (strstr(text, "both")) *error = say("not an error");
     profile *made = calloc(1, sizeof *made);
@@ -82,6 +118,8 @@ static profile *compile(const char *text, table *params, char **error) {
         made->data = (const unsigned char *)strdup(params ? params->parameters : "none");
         made->size = strlen((const char *)made->data);
     }
+    if (strstr(text, "built in")) made->builtin = strdup("sample");
+    if (strstr(text, "files in turn")) in_turn(made, params);
     if (strstr(text, "huge")) made->size = SIZE_MAX;
     if (strstr(text, "unreadable data")) {
         free((void *)made->data);
@@ -113,8 +151,18 @@ profile *sandbox_compile_file(const char *path, void *params, char **error) {
     return compile(text, params, error);
 }
 
+profile *sandbox_compile_named(const char *name, void *params, char **error) {
+    if (!strcmp(name, "sample")) return compile("built in", params, error);
+    if (strcmp(name, "bsd")) {
+        *error = say("nothing: profile not found");
+        return NULL;
+    }
+    return compile("the text of bsd", params, error);
+}
+
 void sandbox_free_profile(profile *made) {
     note("free_profile");
+    free(made->builtin);
     free((void *)made->data);
     free(made);
 }

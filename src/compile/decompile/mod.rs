@@ -22,6 +22,7 @@ mod operation;
 mod verify;
 
 pub use draft::{Choices, Draft, decompile};
+pub(super) use verify::different;
 pub use verify::{Outcome, Verified, verify};
 
 use super::codes;

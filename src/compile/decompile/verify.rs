@@ -116,7 +116,7 @@ fn again(text: &[u8], target: &'static Target) -> Result<Compiled, String> {
 }
 
 /// The operations whose programs in `new` (a single profile) do not have the shape that they have in `old`.
-fn different(old: &Program, profile: usize, new: &Program) -> Vec<OpId> {
+pub(in crate::compile) fn different(old: &Program, profile: usize, new: &Program) -> Vec<OpId> {
     let old_roots = match &old.roots {
         Roots::Single(roots) => roots,
         Roots::Collection { profiles, .. } => match profiles.get(profile) {

@@ -33,6 +33,8 @@ pub(super) struct Functions {
     free_params: FreeParams,
     compile_string: Compile,
     compile_file: Compile,
+    /// Absent from older libraries, which look a bare name up in `sandbox_compile_file`.
+    compile_named: Option<Compile>,
     free_profile: FreeProfile,
     /// Absent from some libraries; the text comes from `asprintf` and `free` does.
     free_error: Option<FreeError>,
@@ -75,6 +77,8 @@ impl Functions {
                 free_params: std::mem::transmute::<*mut c_void, FreeParams>(free_params.as_ptr()),
                 compile_string: std::mem::transmute::<*mut c_void, Compile>(string.as_ptr()),
                 compile_file: std::mem::transmute::<*mut c_void, Compile>(file.as_ptr()),
+                compile_named: find(c"sandbox_compile_named")
+                    .map(|symbol| std::mem::transmute::<*mut c_void, Compile>(symbol.as_ptr())),
                 free_profile: std::mem::transmute::<*mut c_void, FreeProfile>(free_profile.as_ptr()),
                 free_error: find(c"sandbox_free_error")
                     .map(|symbol| std::mem::transmute::<*mut c_void, FreeError>(symbol.as_ptr())),
@@ -102,6 +106,14 @@ impl Functions {
         self.compile(self.compile_file, path, table)
     }
 
+    pub(super) fn compile_named(
+        &self,
+        name: &CString,
+        table: Option<&Parameters<'_>>,
+    ) -> Result<Vec<u8>, LibraryError> {
+        self.compile(self.compile_named.unwrap_or(self.compile_file), name, table)
+    }
+
     fn compile(
         &self,
         function: Compile,
@@ -123,8 +135,12 @@ impl Functions {
     fn take_profile(&self, profile: *mut RawProfile) -> Result<Vec<u8>, LibraryError> {
         let head = copy(profile.cast::<u8>(), PROFILE_LEN).ok_or(LibraryError::Unreadable("a profile"))?;
         // SAFETY: `head` holds the bytes of a structure of integers and pointers, for which every bit pattern is a value.
-        let RawProfile { data, size, .. } = unsafe { ptr::read_unaligned(head.as_ptr().cast::<RawProfile>()) };
-        let blob = if size > MAX_BLOB {
+        let RawProfile { builtin, data, size } = unsafe { ptr::read_unaligned(head.as_ptr().cast::<RawProfile>()) };
+        let blob = if !builtin.is_null() {
+            // A library of another pointer size has a part of another field here.
+            let name = copy_text(builtin.cast::<u8>()).ok_or(LibraryError::Unreadable("a built-in profile's name"))?;
+            Err(LibraryError::BuiltIn(String::from_utf8_lossy(&name).into_owned()))
+        } else if size > MAX_BLOB {
             Err(LibraryError::TooLarge { size })
         } else {
             // A profile whose data cannot be read is not given back: freeing what is no allocation is a crash.

@@ -4,12 +4,18 @@
 //! back is copied through the kernel before it is believed, because a library of another system may hand out anything: a
 //! pointer that cannot be read is an error here, never a crash.
 //!
+//! Not called: `sandbox_compile_entitlements` and `sandbox_apply_container`. What is published about their arguments
+//! contradicts itself, and a call with the wrong number of them is undefined.
+//!
 //! **Invariants:** what the library made is given back to it exactly once, unless its pointer cannot be read; data are copied
 //! before they are freed; paths are absolute when the library sees them.
 
 // The C interface of a library that is chosen at run time cannot be called otherwise.
 #[allow(unsafe_code)]
 mod ffi;
+mod repeat;
+
+pub use repeat::{Agreement, MAX_ATTEMPTS, Repeated};
 
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
@@ -59,6 +65,12 @@ pub enum LibraryError {
     /// It gave a pointer that cannot be read.
     #[error("libsandbox gave {0} that cannot be read")]
     Unreadable(&'static str),
+    /// It gave a name instead of a blob: the kernel has the profile, nobody else.
+    #[error("libsandbox gave no blob: the kernel has a profile '{0}' of its own")]
+    BuiltIn(String),
+    /// A profile's name is none.
+    #[error("'{0}' is no name of a profile: it is empty or a path")]
+    Name(String),
     /// It gave more than can be meant.
     #[error("libsandbox gave a profile of {size} bytes, more than {MAX_BLOB}")]
     TooLarge {
@@ -89,9 +101,9 @@ impl LibraryError {
     pub fn code(&self) -> Code {
         match self {
             Self::Unavailable { .. } | Self::MissingFunction { .. } => UNAVAILABLE,
-            Self::Refused(_) => REFUSED,
+            Self::Refused(_) | Self::BuiltIn(_) => REFUSED,
             Self::Nothing | Self::Unreadable(_) | Self::TooLarge { .. } => MISBEHAVED,
-            Self::Parameter { .. } | Self::Nul(_) | Self::Path { .. } => ARGUMENT,
+            Self::Parameter { .. } | Self::Nul(_) | Self::Path { .. } | Self::Name(_) => ARGUMENT,
         }
     }
 
@@ -120,6 +132,8 @@ pub enum Input<'a> {
     Text(&'a [u8]),
     /// A file that the library reads itself.
     File(&'a Path),
+    /// A profile of the system by its name, without folder and suffix: `bsd`.
+    Named(&'a str),
 }
 
 /// An opened libsandbox.
@@ -161,6 +175,8 @@ impl Library {
         match input {
             Input::Text(text) => self.functions.compile_string(&c_string(text, "the profile")?, table.as_ref()),
             Input::File(path) => self.functions.compile_file(&c_path(&absolute(path)?)?, table.as_ref()),
+            Input::Named(name) if name.is_empty() || name.contains('/') => Err(LibraryError::Name(name.to_owned())),
+            Input::Named(name) => self.functions.compile_named(&c_string(name, "a profile's name")?, table.as_ref()),
         }
     }
 }

@@ -1,0 +1,17 @@
+//! The real sandbox of macOS.
+//!
+//! Everything that is asked of the system is a function in one table, found by name at run time, so all of this room compiles
+//! and is tested on every system: with the path of a library that stands in for macOS it runs there too.
+
+mod check;
+#[allow(unsafe_code)]
+mod system;
+// The C interface of libraries that are chosen at run time cannot be called otherwise.
+#[allow(unsafe_code)]
+mod table;
+
+pub use check::{
+    ALLOWED, CHECK_TYPES, Calibrated, Callout, CheckRow, CheckType, Question, REFUSED, ask, calibrate,
+    calibration_profile, question,
+};
+pub use system::{Applied, CallError, Checked, Opened, Spelling, System};
