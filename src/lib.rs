@@ -16,6 +16,7 @@ pub mod decide;
 pub mod diag;
 pub mod diff;
 pub mod lint;
+pub mod minimize;
 pub mod pattern;
 pub mod policy;
 pub mod probe;

@@ -31,4 +31,6 @@ pub(super) const CODES: &[(Code, &str)] = &[
     (Code("E0760"), "a configuration of the linter that cannot be used"),
     (Code("E0761"), "no rule and no error of that name"),
     (Code("E0762"), "two documents would go to standard output"),
+    (Code("E0772"), "only the text of a profile can be made smaller"),
+    (Code("E0773"), "the search for a smaller profile was stopped"),
 ];

@@ -8,12 +8,11 @@ use super::context::Context;
 use super::decided::{Asked, Judge};
 use super::exit::{Exit, Failure};
 use super::files;
+use super::question::Question;
 use super::side::{self, Side};
-use crate::decide::{Answer, Engine, Graph, Request, RequestError, World, operation_named};
+use crate::decide::{Answer, Engine, Graph, Request, World};
 use crate::diag::{Code, SourceMap};
-use crate::vocab::Target;
 
-const CODE_NO_PATH: Code = Code("E0747");
 const CODE_FOLDER: Code = Code("E0748");
 
 /// Say whether a profile allows an operation, by which rule, and where that rule stands.
@@ -25,25 +24,8 @@ pub(super) struct Args {
     file: PathBuf,
     /// Operation, e.g. `file-read-data`. A wildcard such as `file-read*` asks that operation's own entry.
     operation: String,
-    /// Path as a program gives it: links are followed and each one on the way is asked about.
-    #[arg(long, value_name = "PATH")]
-    path: Option<String>,
-    /// What is known, e.g. `global-name=com.example`, `remote=tcp:localhost:22`, `vnode-type=DIRECTORY`, `entitlement=NAME=VALUE`;
-    /// FILTER= is known to be absent. May be repeated; `path=` is taken as it is, without links.
-    #[arg(long = "arg", value_name = "FILTER=VALUE")]
-    arguments: Vec<String>,
-    /// What is not given is absent, not unknown.
-    #[arg(long)]
-    absent: bool,
-    /// Links and case of the file system, as JSON; without it what every macOS 14 has.
-    #[arg(long, value_name = "FILE.json")]
-    world: Option<PathBuf>,
-    /// Follow a link as last component, whatever the operation.
-    #[arg(long)]
-    follow: bool,
-    /// Judge a link as last component itself.
-    #[arg(long, conflicts_with = "follow")]
-    no_follow: bool,
+    #[command(flatten)]
+    question: Question,
     /// Show every rule that was asked with the value of each test, and the way that the path takes.
     #[arg(long)]
     explain: bool,
@@ -53,10 +35,6 @@ pub(super) struct Args {
     /// Which profile of a collection.
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-}
-
-fn usage(error: &RequestError) -> Box<Failure> {
-    Failure::from_diagnostics(Exit::Usage, vec![error.diagnostic()], SourceMap::new())
 }
 
 fn exit(answer: Answer) -> Exit {
@@ -69,7 +47,7 @@ fn exit(answer: Answer) -> Exit {
 
 impl Args {
     pub(super) fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
-        let world = self.world(context)?;
+        let world = self.question.world(context)?;
         if self.all {
             return self.run_all(context, &world);
         }
@@ -80,16 +58,6 @@ impl Args {
             context.print(text);
         }
         Ok(exit(answer))
-    }
-
-    fn world(&self, context: &Context) -> Result<World, Box<Failure>> {
-        let Some(path) = &self.world else { return Ok(World::macos_14()) };
-        let source = files::read(context, path)?;
-        World::parse(source.text()).map_err(|error| {
-            let mut diagnostic = error.diagnostic();
-            diagnostic.message = format!("{}: {}", path.display(), diagnostic.message);
-            Failure::from_diagnostics(Exit::BadInput, vec![diagnostic], SourceMap::new())
-        })
     }
 
     /// Asks every profile of a folder. A file that cannot be evaluated is reported and does not stop the others.
@@ -128,33 +96,18 @@ impl Args {
         Ok(worst)
     }
 
-    fn request(&self, target: &Target) -> Result<Request, Box<Failure>> {
-        let operation = operation_named(target, &self.operation).map_err(|error| usage(&error))?;
-        let mut request = Request::new(operation);
-        request.closed = self.absent;
-        for argument in &self.arguments {
-            request.add_argument(target, argument).map_err(|error| usage(&error))?;
-        }
-        if self.path.is_some() && !target.accepts(operation, crate::decide::PATH) {
-            let message = format!("{} takes no path", target.operation(operation).name);
-            return Err(Failure::new(Exit::Usage, CODE_NO_PATH, message)
-                .with_help("give what it takes with --arg FILTER=VALUE"));
-        }
-        Ok(request)
-    }
-
     fn ask(&self, context: &mut Context, file: &Path, world: &World) -> Result<(Answer, String, Value), Box<Failure>> {
         match side::read(context, file)? {
             Side::Profile(evaluation) => {
                 let evaluation = *evaluation;
-                let request = self.request(evaluation.policy.target())?;
+                let request = self.question.request(evaluation.policy.target(), &self.operation)?;
                 let engine = Engine::new(evaluation.policy);
                 self.judge(&Judge::Policy(&engine, &evaluation.sources), &request, world)
             }
             Side::Blob(program) => {
                 let graph = Graph::new(&program, self.profile.as_deref());
                 let graph = graph.map_err(|error| side::graph_failure(file, &error))?;
-                let request = self.request(graph.target())?;
+                let request = self.question.request(graph.target(), &self.operation)?;
                 self.judge(&Judge::Graph(&graph, &program), &request, world)
             }
         }
@@ -166,12 +119,13 @@ impl Args {
         request: &Request,
         world: &World,
     ) -> Result<(Answer, String, Value), Box<Failure>> {
-        let follow = match (self.follow, self.no_follow) {
-            (true, _) => Some(true),
-            (_, true) => Some(false),
-            _ => None,
+        let asked = Asked {
+            request,
+            path: self.question.path.as_deref(),
+            world,
+            follow: self.question.follow(),
+            explain: self.explain,
         };
-        let asked = Asked { request, path: self.path.as_deref(), world, follow, explain: self.explain };
         judge
             .ask(&asked)
             .map_err(|error| Failure::from_diagnostics(Exit::Usage, vec![error.diagnostic()], SourceMap::new()))

@@ -22,7 +22,7 @@ use crate::policy::{Policy, RuleId};
 use crate::vocab::{OpId, Target};
 
 const CODE_MODE: Code = Code("E0752");
-const CODE_TARGETS: Code = Code("E0751");
+pub(super) const CODE_TARGETS: Code = Code("E0751");
 
 /// Compare two profiles: as texts, rule by rule, by what they allow, or as compiled bytes.
 ///

@@ -41,6 +41,7 @@ enum Verb {
     Selfcheck(selfcheck::Args),
     Decode(decode::Args),
     Diff(diff::Args),
+    Minimize(minimize::Args),
     Dump(dump::Args),
     Validate(validate::Args),
     Bundle(bundle::Args),
@@ -78,9 +79,11 @@ mod expand;
 mod fmt;
 mod lint;
 mod man;
+mod minimize;
 mod parse;
 mod plan;
 mod preflight;
+mod question;
 mod rule;
 mod run;
 mod selfcheck;
@@ -98,6 +101,7 @@ impl Verb {
             Self::Selfcheck(args) => args.run(context),
             Self::Decode(args) => args.run(context),
             Self::Diff(args) => args.run(context),
+            Self::Minimize(args) => args.run(context),
             Self::Dump(args) => args.run(context),
             Self::Validate(args) => args.run(context),
             Self::Bundle(args) => args.run(context),

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::diag::Code;
 use crate::lint::{self, RULES, Rule};
-use crate::{blob, compile, decide, pattern, probe, profile, sandbox, shim, syntax};
+use crate::{blob, compile, decide, minimize, pattern, probe, profile, sandbox, shim, syntax};
 
 const CODE_UNKNOWN: Code = Code("E0761");
 
@@ -21,7 +21,7 @@ pub(super) struct Args {
 
 /// Every error code with its meaning, by room.
 fn error_codes() -> Vec<(Code, &'static str)> {
-    let rooms: [&[(Code, &'static str)]; 10] = [
+    let rooms: [&[(Code, &'static str)]; 11] = [
         super::codes::CODES,
         &syntax::CODES,
         profile::CODES,
@@ -29,6 +29,7 @@ fn error_codes() -> Vec<(Code, &'static str)> {
         blob::codes::CODES,
         &shim::CODES,
         &probe::CODES,
+        &minimize::CODES,
         &sandbox::CODES,
         decide::CODES,
         pattern::codes::CODES,

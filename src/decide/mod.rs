@@ -23,6 +23,7 @@ mod path;
 pub(crate) mod rules;
 pub(crate) mod space;
 mod value;
+mod words;
 pub mod world;
 
 pub use atoms::Truth;
