@@ -21,6 +21,7 @@ pub mod pattern;
 pub mod policy;
 pub mod probe;
 pub mod profile;
+pub mod report;
 pub mod sandbox;
 pub mod scheme;
 pub mod shim;

@@ -16,6 +16,7 @@ pub(super) const CODES: &[(Code, &str)] = &[
     (Code("E0711"), "a file is larger than the limit"),
     (Code("E0712"), "a file cannot be written"),
     (Code("E0713"), "an output file is also an input"),
+    (Code("E0714"), "an output file lies in the bundle that is read"),
     (Code("E0720"), "no shim of that name"),
     (Code("E0721"), "a shim was not applied"),
     (Code("E0722"), "an output exists already"),

@@ -48,6 +48,7 @@ enum Verb {
     Plan(plan::Args),
     Preflight(preflight::Args),
     Run(run::Args),
+    Report(report::Args),
     Shim(shim::Args),
     Parse(parse::Args),
     Expand(expand::Args),
@@ -84,6 +85,7 @@ mod parse;
 mod plan;
 mod preflight;
 mod question;
+mod report;
 mod rule;
 mod run;
 mod selfcheck;
@@ -108,6 +110,7 @@ impl Verb {
             Self::Plan(args) => args.run(context),
             Self::Preflight(args) => args.run(context),
             Self::Run(args) => args.run(context),
+            Self::Report(args) => args.run(context),
             Self::Shim(args) => args.run(context),
             Self::Parse(args) => args.run(context),
             Self::Expand(args) => args.run(context),

@@ -1,0 +1,54 @@
+//! What the profiles refused, each with the rule that did it.
+
+use super::markup::Markup;
+use super::verdict::Verdict;
+use super::{View, columns, heading, profile_cell, rule_cell, wide_table};
+use crate::probe::artifact::ProbeResult;
+use crate::probe::registry::Decision;
+
+/// True when a profile in force refused the probe.
+pub(super) fn is_denied(probe: &ProbeResult) -> bool {
+    probe.actual == Some(Decision::Deny)
+}
+
+pub(super) fn section(main: &mut Markup, view: &View<'_>) {
+    main.element("section", &[("id", "denials")], |section| {
+        heading(section, "Denials", Some(view.denials));
+        if view.denials == 0 {
+            return section.leaf("p", &[("class", "quiet")], "None: no profile in force refused a probe.");
+        }
+        wide_table(section, "Denials", "denials", |table| {
+            columns(table, &["Profile", "Probe", "Asked in the end", "Refused by", "Expected"]);
+            table.element("tbody", &[], |body| {
+                for (number, (id, result)) in view.bundle.results.iter().enumerate() {
+                    for probe in result.probes.iter().filter(|probe| is_denied(probe)) {
+                        body.line_end();
+                        body.element("tr", &[("class", "row")], |row| denial(row, view, number, id, probe));
+                    }
+                }
+            });
+        });
+    });
+}
+
+fn denial(row: &mut Markup, view: &View<'_>, number: usize, id: &str, probe: &ProbeResult) {
+    profile_cell(row, view, number, id);
+    row.element("td", &[], |cell| {
+        cell.leaf("code", &[], probe.path.as_deref().unwrap_or(""));
+        cell.leaf("small", &[], &probe.operation);
+    });
+    row.element("td", &[], |cell| {
+        let Some(by) = &probe.decided_by else { return };
+        if Some(by.argument.as_str()) != probe.path.as_deref() {
+            cell.leaf("code", &[], &by.argument);
+        }
+        cell.leaf("small", &[], &by.operation);
+    });
+    row.element("td", &[], |cell| rule_cell(cell, view, number, probe));
+    let verdict = Verdict::of(probe);
+    row.element("td", &[("class", verdict.class())], |cell| {
+        cell.leaf("i", &[], verdict.symbol());
+        cell.text(" ");
+        cell.text(verdict.words());
+    });
+}
