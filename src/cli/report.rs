@@ -41,7 +41,7 @@ impl Args {
         if context.json && self.output != Path::new("-") {
             context.print_json(&json!({
                 "bundle": folder.display().to_string(),
-                "run_id": bundle.manifest.run_id,
+                "run_id": bundle.manifest.head.run_id,
                 "output": self.output.display().to_string(),
                 "size_bytes": page.len(),
             }));

@@ -6,11 +6,11 @@ use std::path::Path;
 use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
 
+use crate::probe::artifact::MismatchPacket;
 use crate::probe::artifact::{
     ArtifactIndex, MismatchSummary, RunManifest, RunStatus, RuntimeDiffs, RuntimeResults, Summary,
 };
 use crate::probe::bundle::{self, STATUS};
-use crate::probe::lane::MismatchPacket;
 use crate::probe::{ProbeError, sha256_hex};
 
 /// The documents of a run, and the texts that were put in force.

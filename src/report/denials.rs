@@ -2,7 +2,7 @@
 
 use super::markup::Markup;
 use super::verdict::Verdict;
-use super::{View, columns, heading, profile_cell, rule_cell, wide_table};
+use super::{View, columns, heading, mark, name, profile_cell, rule_cell, wide_table};
 use crate::probe::artifact::ProbeResult;
 use crate::probe::registry::Decision;
 
@@ -34,21 +34,19 @@ pub(super) fn section(main: &mut Markup, view: &View<'_>) {
 fn denial(row: &mut Markup, view: &View<'_>, number: usize, id: &str, probe: &ProbeResult) {
     profile_cell(row, view, number, id);
     row.element("td", &[], |cell| {
-        cell.leaf("code", &[], probe.path.as_deref().unwrap_or(""));
+        name(cell, probe.path.as_deref().unwrap_or(""));
         cell.leaf("small", &[], &probe.operation);
     });
     row.element("td", &[], |cell| {
         let Some(by) = &probe.decided_by else { return };
         if Some(by.argument.as_str()) != probe.path.as_deref() {
-            cell.leaf("code", &[], &by.argument);
+            name(cell, &by.argument);
         }
         cell.leaf("small", &[], &by.operation);
     });
     row.element("td", &[], |cell| rule_cell(cell, view, number, probe));
     let verdict = Verdict::of(probe);
     row.element("td", &[("class", verdict.class())], |cell| {
-        cell.leaf("i", &[], verdict.symbol());
-        cell.text(" ");
-        cell.text(verdict.words());
+        mark(cell, verdict.symbol(), verdict.words());
     });
 }

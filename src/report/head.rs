@@ -13,7 +13,7 @@ pub(super) fn head(html: &mut Markup, view: &View<'_>) {
         head.void("meta", &[("http-equiv", "Content-Security-Policy"), ("content", &assets::policy())]);
         head.void("meta", &[("name", "viewport"), ("content", "width=device-width, initial-scale=1")]);
         head.void("meta", &[("name", "color-scheme"), ("content", "light dark")]);
-        head.leaf("title", &[], &format!("{}: run report", view.bundle.manifest.plan_id));
+        head.leaf("title", &[], &format!("{}: run report", view.bundle.manifest.head.plan_id));
         head.asset("style", assets::STYLE);
     });
     html.line_end();
@@ -24,7 +24,7 @@ pub(super) fn header(body: &mut Markup, view: &View<'_>) {
     body.element("header", &[], |header| {
         header.leaf("p", &[("class", "kicker")], "sbpl run report");
         header.element("h1", &[], |title| {
-            title.text(&view.bundle.manifest.plan_id);
+            title.text(&view.bundle.manifest.head.plan_id);
             title.text(" ");
             let status = view.bundle.summary.status.as_str();
             let (class, symbol) = match status {
@@ -48,7 +48,7 @@ fn lead(view: &View<'_>) -> String {
     let mut text = format!("{} of {all} probes of {profiles} profiles came out as expected.", as_expected + blocked);
     if view.bundle.summary.dry_run {
         text.push_str(" This was a dry run: nothing was asked.");
-    } else if view.bundle.manifest.channel == "simulated" {
+    } else if view.bundle.manifest.head.channel == "simulated" {
         text.push_str(" The decision engine answered; no process was started.");
     }
     if let Some(error) = view.bundle.status.error.as_ref().or(view.bundle.mismatches.error.as_ref()) {
@@ -78,14 +78,14 @@ fn facts(header: &mut Markup, bundle: &Bundle) {
     let lanes: Vec<&str> = lanes.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
     let tool = manifest.tool_version.as_deref().map_or("another tool".to_owned(), |version| format!("sbpl {version}"));
     let mut rows = vec![
-        ("run", manifest.run_id.clone()),
-        ("world", manifest.world_id.clone()),
+        ("run", manifest.head.run_id.clone()),
+        ("world", manifest.head.world_id.clone()),
         ("backend", manifest.backend.clone().unwrap_or_else(|| "not recorded".to_owned())),
-        ("channel", manifest.channel.clone()),
+        ("channel", manifest.head.channel.clone()),
         ("lanes", lanes.join(", ")),
         ("written by", tool),
         ("finished", utc(status.updated_at_unix)),
-        ("plan digest", manifest.plan_digest.clone()),
+        ("plan digest", manifest.head.plan_digest.clone()),
     ];
     if let Some(host) = manifest.extra.get("host") {
         rows.insert(2, ("host", words(host)));
@@ -151,7 +151,7 @@ pub(super) fn footer(body: &mut Markup, view: &View<'_>) {
             text.text("Made by ");
             text.leaf("code", &[], "sbpl report");
             text.text(" from the verified bundle of run ");
-            text.leaf("code", &[], &view.bundle.manifest.run_id);
+            text.leaf("code", &[], &view.bundle.manifest.head.run_id);
             text.text(".");
         });
     });

@@ -54,6 +54,16 @@ impl Markup {
         escape(text, &mut self.text);
     }
 
+    /// Text that may be broken after the marks of paths and names, where people would break it.
+    pub(super) fn breakable(&mut self, text: &str) {
+        for part in text.split_inclusive(['/', ':', '_']) {
+            escape(part, &mut self.text);
+            if part.len() < text.len() && part.ends_with(['/', ':', '_']) {
+                self.text.push_str("<wbr>");
+            }
+        }
+    }
+
     /// A line end between two elements: it means nothing and makes the source readable.
     pub(super) fn line_end(&mut self) {
         self.text.push('\n');

@@ -4,12 +4,12 @@ use indexmap::IndexMap;
 
 use super::markup::Markup;
 use super::verdict::{Verdict, decision, outcome};
-use super::{View, heading, wide_table};
+use super::{View, heading, profile_name, wide_table};
 use crate::probe::artifact::{ProbeResult, ProfileResult};
 
 /// Profiles side by side in one table. More of them make another table below: no table is wider than a page can show, and
 /// cells are at most this many times the probes.
-const COLUMNS: usize = 6;
+const COLUMNS: usize = 8;
 
 pub(super) fn section(main: &mut Markup, view: &View<'_>) {
     main.element("section", &[("id", "matrix")], |section| {
@@ -26,7 +26,9 @@ pub(super) fn section(main: &mut Markup, view: &View<'_>) {
             legend.text("Each answer leads to the rule that gave it.");
         });
         let profiles: Vec<_> = view.bundle.results.iter().enumerate().collect();
-        for group in profiles.chunks(COLUMNS) {
+        // As many tables as it takes, each about as wide as the others.
+        let tables = profiles.len().div_ceil(COLUMNS).max(1);
+        for group in profiles.chunks(profiles.len().div_ceil(tables).max(1)) {
             table(section, view, group);
         }
         section.leaf("p", &[("class", "nothing"), ("hidden", "")], "No probe has all of these words.");
@@ -50,9 +52,7 @@ fn table(section: &mut Markup, view: &View<'_>, group: &[Column<'_>]) {
                 row.leaf("th", &[("scope", "col")], "Probe");
                 for (number, (id, _)) in group {
                     let attributes = [("scope", "col"), ("data-profile", &*number.to_string())];
-                    row.element("th", &attributes, |cell| {
-                        cell.leaf("a", &[("href", &view.profile_link(*number))], id);
-                    });
+                    row.element("th", &attributes, |cell| profile_name(cell, view, *number, id));
                 }
             });
         });
@@ -91,7 +91,7 @@ fn table_row(body: &mut Markup, view: &View<'_>, group: &[Column<'_>], key: &Row
     body.line_end();
     body.element("tr", &[("class", "row")], |row| {
         row.element("th", &[("scope", "row")], |head| {
-            head.leaf("code", &[], if target.is_empty() { name } else { target });
+            super::name(head, if target.is_empty() { name } else { target });
             // Most names only repeat the target: `read_/etc/hosts`.
             if !target.is_empty() && !name.ends_with(target) {
                 head.text(" ");

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::markup::Markup;
-use super::verdict::decision;
-use super::{View, columns, heading, named, rule_cell, wide_table};
+use super::verdict::{decision, outcome};
+use super::{View, columns, heading, mark, name, named, profile_name, rule_cell, wide_table};
+use crate::probe::artifact::MismatchPacket;
 use crate::probe::artifact::{Mismatch, ProbeResult};
-use crate::probe::lane::MismatchPacket;
 
 pub(super) fn section(main: &mut Markup, view: &View<'_>) {
     let mismatches = &view.bundle.mismatches.mismatches;
@@ -54,19 +54,17 @@ impl<'a> Known<'a> {
         let key = (mismatch.profile_id.as_str(), mismatch.expectation_id.as_deref().unwrap_or(""));
         let number = view.numbers.get(key.0).copied();
         row.element("th", &[("scope", "row")], |cell| match number {
-            Some(number) => cell.leaf("a", &[("href", &view.profile_link(number))], key.0),
+            Some(number) => profile_name(cell, view, number, key.0),
             None => cell.text(key.0),
         });
         row.element("td", &[], |cell| {
-            cell.leaf("code", &[], mismatch.path.as_deref().unwrap_or(""));
+            name(cell, mismatch.path.as_deref().unwrap_or(""));
             cell.leaf("small", &[], &mismatch.operation);
         });
         row.leaf("td", &[], decision(mismatch.expected));
-        row.element("td", &[("class", "bad")], |cell| {
-            cell.leaf("i", &[], "✗");
-            cell.text(" ");
-            cell.text(decision(mismatch.actual));
-        });
+        let probe = self.probes.get(&key);
+        let actual = probe.map_or_else(|| decision(mismatch.actual), |probe| outcome(probe));
+        row.element("td", &[("class", "bad")], |cell| mark(cell, "✗", actual));
         let packet = self.packets.get(&key);
         row.element("td", &[], |cell| {
             cell.text(&named(&mismatch.mismatch_type));
@@ -79,7 +77,7 @@ impl<'a> Known<'a> {
         });
         let baseline = packet.and_then(|packet| packet.baseline.as_ref());
         row.leaf("td", &[], baseline.map_or("not asked", |baseline| baseline.status.name()));
-        row.element("td", &[], |cell| match (number, self.probes.get(&key)) {
+        row.element("td", &[], |cell| match (number, probe) {
             (Some(number), Some(probe)) => rule_cell(cell, view, number, probe),
             _ => cell.leaf("span", &[("class", "quiet")], "not known"),
         });

@@ -126,6 +126,20 @@ fn columns(table: &mut Markup, names: &[&str]) {
     });
 }
 
+/// A symbol and its word, on one line.
+fn mark(page: &mut Markup, symbol: &str, word: &str) {
+    page.element("span", &[("class", "mark")], |mark| {
+        mark.leaf("i", &[], symbol);
+        mark.text(" ");
+        mark.text(word);
+    });
+}
+
+/// A path or another name as the machine writes it.
+fn name(page: &mut Markup, text: &str) {
+    page.element("code", &[], |code| code.breakable(text));
+}
+
 /// A heading with a number beside it.
 fn heading(section: &mut Markup, title: &str, count: Option<usize>) {
     section.element("h2", &[], |heading| {
@@ -147,8 +161,13 @@ fn named(word: &impl Serialize) -> String {
 }
 
 /// The profile's id, as a link to its section.
+fn profile_name(cell: &mut Markup, view: &View<'_>, number: usize, id: &str) {
+    cell.element("a", &[("href", &view.profile_link(number))], |link| link.breakable(id));
+}
+
+/// The head of a profile's row.
 fn profile_cell(row: &mut Markup, view: &View<'_>, number: usize, id: &str) {
-    row.element("th", &[("scope", "row")], |cell| cell.leaf("a", &[("href", &view.profile_link(number))], id));
+    row.element("th", &[("scope", "row")], |cell| profile_name(cell, view, number, id));
 }
 
 /// The deciding rule and its place, as a link when its line is on the page.
@@ -166,6 +185,3 @@ fn rule_cell(cell: &mut Markup, view: &View<'_>, number: usize, probe: &ProbeRes
         (None, None) => {}
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -39,7 +39,7 @@ fn facts(article: &mut Markup, result: &ProfileResult, diff: Option<&ProfileDiff
         ("put in force", result.profile_path.as_deref()),
         ("shims", shims.as_deref()),
         ("preflight", preflight.as_deref()),
-        ("compiled, SHA-256", fact("sha256")),
+        ("SHA-256", fact("sha256")),
         ("notes", result.notes.as_deref()),
     ];
     article.element("dl", &[("class", "facts")], |list| {

@@ -1,7 +1,7 @@
 //! How far each profile came: one row a profile, one column a stage.
 
 use super::markup::Markup;
-use super::{View, columns, heading, profile_cell, wide_table};
+use super::{View, columns, heading, mark, profile_cell, wide_table};
 use crate::probe::artifact::{ProfileResult, ProfileStatus, StageReport, StageStatus};
 use crate::sandbox::Stage;
 
@@ -44,9 +44,7 @@ fn stage_cell(row: &mut Markup, result: &ProfileResult, stage: Stage) {
     };
     let (class, symbol, word) = shown(report.status, result.expected_block == Some(stage));
     row.element("td", &[("class", class)], |cell| {
-        cell.leaf("i", &[], symbol);
-        cell.text(" ");
-        cell.text(word);
+        mark(cell, symbol, word);
         if let Some(detail) = detail(report) {
             cell.leaf("small", &[], &detail);
         }
@@ -69,9 +67,7 @@ fn status_cell(row: &mut Markup, result: &ProfileResult) {
     let all = result.probes.len();
     let matched = result.probes.iter().filter(|probe| probe.matches == Some(true)).count();
     row.element("td", &[("class", class)], |cell| {
-        cell.leaf("i", &[], symbol);
-        cell.text(" ");
-        cell.text(word);
+        mark(cell, symbol, word);
         cell.leaf("small", &[], &format!("{matched} of {all} as expected"));
     });
 }

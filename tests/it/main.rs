@@ -11,6 +11,7 @@ mod golden;
 mod libsandbox;
 mod lint;
 mod policy_text;
+mod report;
 mod run;
 mod schemas;
 mod shim;
