@@ -9,8 +9,10 @@
 mod context;
 mod exit;
 mod files;
+mod host;
 mod imports;
 mod input;
+mod progress;
 mod render;
 
 use std::ffi::OsString;

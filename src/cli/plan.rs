@@ -1,6 +1,6 @@
 //! `sbpl plan`: plans before they are run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde_json::json;
@@ -72,6 +72,13 @@ pub(super) fn load(context: &Context, path: Option<PathBuf>) -> Result<(PlanSet,
     Ok((PlanSet::load(source.text(), &disk).map_err(failure)?, Box::new(disk)))
 }
 
+/// A plan that is an expected matrix only.
+pub(super) fn load_matrix(context: &Context, path: &Path) -> Result<(PlanSet, Box<dyn Files>), Box<Failure>> {
+    let disk = PlanFiles::beside(path, context.limit("input-bytes"));
+    let source = files::read(context, path)?;
+    Ok((PlanSet::from_matrix(source.text()).map_err(failure)?, Box::new(disk)))
+}
+
 fn lint(context: &mut Context, plan: Option<PathBuf>) -> Result<Exit, Box<Failure>> {
     let (set, files) = load(context, plan)?;
     let findings = probe::lint(&set, files.as_ref());
@@ -91,8 +98,8 @@ fn lint(context: &mut Context, plan: Option<PathBuf>) -> Result<Exit, Box<Failur
 
 fn build(
     context: &mut Context,
-    template: &std::path::Path,
-    out: &std::path::Path,
+    template: &Path,
+    out: &Path,
     overwrite: bool,
     with_matrix: bool,
 ) -> Result<Exit, Box<Failure>> {

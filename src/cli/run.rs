@@ -1,6 +1,8 @@
 //! `sbpl run`: the probes of a plan, compared with what is expected.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::ValueEnum;
@@ -9,9 +11,12 @@ use tempfile::TempDir;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::files;
+use super::host::host;
 use super::imports::FileLoader;
 use super::plan;
+use super::progress::Bar;
 use crate::diag::SourceMap;
+use crate::probe::artifact::Selection;
 use crate::probe::{self, Clock, Files, Identity, ProbeError, ReadFailure, Report, RunOptions};
 use crate::sandbox::{Backend, BackendKind, ProbeSetup, Setup};
 
@@ -20,6 +25,9 @@ use crate::sandbox::{Backend, BackendKind, ProbeSetup, Setup};
 pub(super) struct Args {
     /// Plan or template; without one the built-in golden plan.
     plan: Option<PathBuf>,
+    /// Run an expected matrix without a plan.
+    #[arg(long, value_name = "FILE", conflicts_with = "plan")]
+    matrix: Option<PathBuf>,
     /// How profiles are put in force.
     #[arg(long, value_enum, default_value_t = Choice::Auto, value_name = "BACKEND")]
     backend: Choice,
@@ -29,6 +37,18 @@ pub(super) struct Args {
     /// Run the profiles as they are, without the base shim and the rules for single profiles.
     #[arg(long)]
     no_shims: bool,
+    /// Run only this profile of the plan; may be repeated.
+    #[arg(long, value_name = "ID")]
+    only_profile: Vec<String>,
+    /// Run only the probe with this expectation id; may be repeated.
+    #[arg(long, value_name = "ID")]
+    only_scenario: Vec<String>,
+    /// Try nothing: write what would be tried, with every lane off.
+    #[arg(long)]
+    dry: bool,
+    /// Profiles and probes at a time; without it as many as there are processors.
+    #[arg(long, short = 'j', value_name = "N")]
+    jobs: Option<NonZeroUsize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -63,8 +83,15 @@ impl Args {
         let scratch = scratch()?;
         let setup = Setup { probes: probe_setup(&scratch), ..Setup::macos_14() };
         let backend = self.backend.open(&setup)?;
-        let (set, files) = plan::load(context, self.plan)?;
-        let identity = Identity { run_id: uuid::Uuid::new_v4().to_string(), pid: std::process::id() };
+        let (set, files) = match self.matrix {
+            Some(matrix) => plan::load_matrix(context, &matrix)?,
+            None => plan::load(context, self.plan)?,
+        };
+        let only = Selection { profiles: self.only_profile, scenarios: self.only_scenario };
+        let set = set.only(only).map_err(failure)?;
+        let identity =
+            Identity { run_id: uuid::Uuid::new_v4().to_string(), pid: std::process::id(), host: Some(host()) };
+        let bar = Bar::new(!context.quiet);
         let loader =
             FileLoader { directories: context.import_dirs.clone(), allow_absolute: context.allow_absolute_imports };
         let options = RunOptions {
@@ -76,8 +103,13 @@ impl Args {
             identity: &identity,
             clock: &SystemClock,
             shims: !self.no_shims,
+            dry: self.dry,
+            jobs: self.jobs.or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
+            progress: &bar,
         };
-        let report = probe::run(&set, &options).map_err(failure)?;
+        let report = probe::run(&set, &options);
+        drop(bar);
+        let report = report.map_err(failure)?;
         if context.json {
             context.print_json(&report.summary);
         } else {

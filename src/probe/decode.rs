@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::artifact::BlobContents;
+use super::contents::contents;
 use super::run::RunOptions;
 use super::sha256_hex;
 use crate::blob::{self, Blob, Legacy};
@@ -26,6 +28,7 @@ pub(super) struct Compiled {
     pub(super) sha256: String,
     pub(super) header: Value,
     pub(super) legacy: Value,
+    pub(super) contents: BlobContents,
 }
 
 /// Evaluates and compiles `text`, shown as `name` in messages.
@@ -55,10 +58,11 @@ pub(super) fn evaluated(name: &str, text: &[u8], options: &RunOptions<'_>) -> Re
 }
 
 fn describe(bytes: Vec<u8>) -> Result<Compiled, String> {
-    let blob = Blob::parse(&bytes, &blob::Options::default()).map_err(|error| error.to_string())?;
-    let header = json!(blob.header());
-    let legacy = json!(Legacy::of(&blob));
-    Ok(Compiled { sha256: sha256_hex(&bytes), header, legacy, bytes })
+    let decoded = blob::decode(&bytes, &blob::Options::default()).map_err(|error| error.to_string())?;
+    let header = json!(decoded.header());
+    let legacy = json!(Legacy::of(&decoded.blob));
+    let contents = contents(&decoded);
+    Ok(Compiled { sha256: sha256_hex(&bytes), header, legacy, contents, bytes })
 }
 
 /// The error that stopped the evaluation, with its place.

@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::plan::Plan;
-use super::registry::{Decision, Mode, ProbeDetails, ProbeRegistry, ProfileRegistry};
+use super::registry::{
+    Decision, Mode, Probe, ProbeDetails, ProbeRegistry, ProfileEntry, ProfileRegistry, SupportsLanes,
+};
+use super::tag;
 use crate::sandbox::Stage;
 
 /// Profile times probe: the expected answers.
@@ -118,5 +121,64 @@ impl Matrix {
             Some((id.clone(), profile))
         });
         Self { world_id: plan.world_id().to_owned(), profiles: rows.collect(), extra: Map::new() }
+    }
+
+    /// Registries that would generate this matrix: what a plan that is only a matrix is checked against.
+    pub(super) fn registries(&self) -> (ProfileRegistry, ProbeRegistry) {
+        let (mut profiles, mut probes) = (IndexMap::new(), IndexMap::new());
+        for (profile_id, profile) in &self.profiles {
+            let mut refs = Vec::new();
+            for row in &profile.probes {
+                let probe_id = row.id(profile_id);
+                let probe = Probe {
+                    probe_id: probe_id.clone(),
+                    name: row.name.clone(),
+                    operation: row.operation.clone(),
+                    target: row.target.clone(),
+                    expected: row.expected,
+                    expectation_id: row.expectation_id.clone(),
+                    supports_lanes: SupportsLanes { baseline: true, scenario: true, oracle: true },
+                    expected_primary_ops: Vec::new(),
+                    expected_predicates: Vec::new(),
+                    capabilities_required: Vec::new(),
+                    controls_supported: Vec::new(),
+                    details: row.details.clone(),
+                    extra: row.extra.clone(),
+                };
+                probes.insert(probe_id.clone(), probe);
+                refs.push(probe_id);
+            }
+            let is_blob = profile.blob.ends_with(".bin");
+            let entry = ProfileEntry {
+                profile_id: profile_id.clone(),
+                profile_path: profile.blob.clone(),
+                mode: profile.mode.unwrap_or(if is_blob { Mode::Blob } else { Mode::Sbpl }),
+                family: profile.family.clone(),
+                semantic_group: profile.semantic_group.clone(),
+                probe_refs: refs,
+                key_specific_rules: Vec::new(),
+                notes: None,
+                expected_block: profile.expected_block,
+                extra: Map::new(),
+            };
+            profiles.insert(profile_id.clone(), entry);
+        }
+        let (registry_id, world_id) = ("matrix".to_owned(), Some(self.world_id.clone()));
+        (
+            ProfileRegistry {
+                schema_version: tag::PROFILE_REGISTRY.to_owned(),
+                registry_id: registry_id.clone(),
+                world_id: world_id.clone(),
+                profiles,
+                extra: Map::new(),
+            },
+            ProbeRegistry {
+                schema_version: tag::PROBE_REGISTRY.to_owned(),
+                registry_id,
+                world_id,
+                probes,
+                extra: Map::new(),
+            },
+        )
     }
 }

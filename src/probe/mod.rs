@@ -21,31 +21,37 @@
 pub mod artifact;
 mod build;
 pub mod bundle;
+mod contents;
 mod decode;
 mod difference;
 mod error;
 pub mod golden;
 mod lanes;
 mod lint;
+mod mapping;
 pub mod matrix;
 mod mismatch;
 mod one;
 pub mod plan;
+mod pool;
 pub mod preflight;
+mod prepare;
 mod promote;
 mod python_json;
 pub mod registry;
 mod row;
 mod run;
 mod set;
+mod table;
 pub mod tag;
 
 pub use build::build_plan;
 pub use error::{CODES, ProbeError};
 pub use lint::lint;
 pub use promote::promotion_packet;
-pub use run::{Clock, Identity, Report, Row, RunOptions, run};
+pub use run::{Clock, Identity, Progress, Report, RunOptions, Silent, run};
 pub use set::{Files, PlanSet, ReadFailure};
+pub use table::Row;
 
 /// The world that documents without one are about: macOS 14.4.1 (23E224) on Apple silicon.
 pub const WORLD_ID: &str = "sonoma-14.4.1-23E224-arm64-dyld-2c0602c5";

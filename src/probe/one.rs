@@ -1,20 +1,21 @@
-//! One profile of a run: shim, scan, compile, apply, probe.
+//! One profile of a run: its probes in chunks, and what they come to.
+
+use std::ops::Range;
 
 use indexmap::IndexMap;
-use serde_json::{Map, json};
+use serde_json::Map;
 
 use super::artifact::{
-    ApplyReport, Decode, DecodeResult, ProbeResult, ProfileDiff, ProfileResult, ProfileStatus, StageReport, StageStatus,
+    BaselineResult, Decode, DecodeResult, ProbeResult, ProfileDiff, ProfileResult, ProfileStatus, StageReport,
+    StageStatus,
 };
-use super::decode::{self, Built};
-use super::error::ProbeError;
-use super::matrix::{MatrixProbe, MatrixProfile};
-use super::registry::Mode;
+use super::decode::Built;
+use super::lanes::baseline_row;
+use super::prepare::{Blocked, Prepared, apply_failed, report};
 use super::row::{Probing, action, blocked_row};
-use super::run::{Documents, RunOptions};
-use super::{difference, preflight, tag};
-use crate::sandbox::{ApplyFailure, Observation, ProfileInput, Stage};
-use crate::shim::{self, Shim};
+use super::run::RunOptions;
+use super::tag;
+use crate::sandbox::Stage;
 
 /// What a profile leaves in the documents.
 pub(super) struct Ran {
@@ -22,107 +23,73 @@ pub(super) struct Ran {
     pub(super) decode: Decode,
     pub(super) diff: ProfileDiff,
     /// The probes without the profile, in their order; empty when the plan has no baseline lane.
-    pub(super) baseline: Vec<Observation>,
+    pub(super) baseline: Vec<BaselineResult>,
 }
 
-/// Where a profile stopped before its probes, and why.
-pub(super) struct Blocked {
-    pub(super) stage: Stage,
-    pub(super) kind: &'static str,
-    pub(super) message: String,
-    pub(super) apply: Option<ApplyReport>,
+/// Tried probes: the scenario's rows and, when asked for, the baseline's.
+#[derive(Default)]
+pub(super) struct Tried {
+    pub(super) probes: Vec<ProbeResult>,
+    pub(super) baseline: Vec<BaselineResult>,
 }
 
-/// Runs one profile of a plan. `stem` is the name of its files in the bundle.
-pub(super) fn run_profile(
-    documents: &Documents<'_>,
-    id: &str,
-    expected: &MatrixProfile,
-    stem: &str,
-) -> Result<Ran, ProbeError> {
-    let Documents { set, options, writer, .. } = documents;
-    let path = &expected.blob;
-    let base = options
-        .files
-        .read(path)
-        .map_err(|failure| ProbeError::Unreadable { path: path.clone(), reason: failure.reason })?;
-    let key_rules = set.profiles.profiles.get(id).map_or(&[][..], |entry| &entry.key_specific_rules);
-    let mut stages = IndexMap::new();
-    let blob_path = format!("sb_build/{stem}.sb.bin");
-    let form = Form::of(expected);
-    let (text, shims) = match form {
-        Form::Text => shimmed(id, &base, key_rules, options)?,
-        Form::AsIs | Form::CompiledHere | Form::Compiled => (base.clone(), Vec::new()),
+/// Tries some of a profile's probes, in their order, under one application of the profile.
+pub(super) fn try_probes(
+    prepared: &Prepared<'_>,
+    range: Range<usize>,
+    baseline: bool,
+    options: &RunOptions<'_>,
+) -> Tried {
+    let probes = prepared.expected.probes.get(range).unwrap_or_default();
+    let blocked = |blocked: &Blocked| -> Vec<ProbeResult> {
+        let stages = stages_of_blocked(prepared, blocked);
+        probes
+            .iter()
+            .map(|probe| blocked_row(prepared.id, prepared.expected, probe, blocked, &stages, options))
+            .collect()
     };
-    let runtime_path = match form {
-        Form::Compiled => blob_path.clone(),
-        _ => format!("runtime_profiles/{stem}.sb"),
+    let rows = match &prepared.input {
+        Err(reason) => blocked(reason),
+        Ok(input) => match options.backend.apply(input) {
+            Err(failure) => blocked(&apply_failed(failure)),
+            Ok(mut session) => {
+                let context = Probing {
+                    id: prepared.id,
+                    expected: prepared.expected,
+                    options,
+                    runtime_path: &prepared.runtime_path,
+                    sources: prepared.built.as_ref().map(|built| &built.sources).ok(),
+                };
+                probes.iter().map(|probe| context.probe(probe, session.as_mut())).collect()
+            }
+        },
     };
-    writer.write(&runtime_path, &text)?;
+    let unconfined = |(probe, row)| baseline_row(prepared.id, row, &options.backend.try_unconfined(&action(probe)));
+    let baseline = if baseline { probes.iter().zip(&rows).map(unconfined).collect() } else { Vec::new() };
+    Tried { probes: rows, baseline }
+}
 
-    let record = preflight::scan_file(&runtime_path, &text);
-    let built = match form {
-        Form::Text | Form::AsIs => decode::build(&runtime_path, &text, options),
-        Form::Compiled => decode::load(text.clone()),
-        Form::CompiledHere => {
-            decode::build(&runtime_path, &text, options).and_then(|built| decode::load(built.blob?.bytes))
-        }
-    };
-    let gated = preflight_mode(expected) == "enforce" && record.is_gated();
-    stages.insert(Stage::Preflight, report(gated, record.signature.clone()));
-    stages.insert(Stage::Compile, compile_report(&built, &blob_path));
-    if let Ok(Built { blob: Ok(compiled), .. }) = &built {
-        writer.write(&blob_path, &compiled.bytes)?;
-    }
-
-    let applied = match &built {
-        _ if gated => Err(Blocked {
-            stage: Stage::Preflight,
-            kind: "preflight_apply_gate_signature",
-            message: "preflight blocked: known apply-gate signature".to_owned(),
-            apply: None,
-        }),
-        Err(message) => {
-            Err(Blocked { stage: Stage::Compile, kind: "compile_failed", message: message.clone(), apply: None })
-        }
-        Ok(built) => {
-            let input = ProfileInput { bytes: text.as_slice().into(), rules: built.rules.clone() };
-            options.backend.apply(&input).map_err(apply_failed)
-        }
-    };
-    let baseline = match set.plan.lanes().baseline {
-        true => expected.probes.iter().map(|probe| options.backend.try_unconfined(&action(probe))).collect(),
-        false => Vec::new(),
-    };
-    let probes = match applied {
-        Ok(mut session) => {
+/// What a profile and its tried probes leave.
+pub(super) fn assemble(prepared: Prepared<'_>, tried: Tried, options: &RunOptions<'_>) -> Ran {
+    let Tried { probes, baseline } = tried;
+    let stages = match &prepared.input {
+        Err(blocked) => stages_of_blocked(&prepared, blocked),
+        Ok(_) => {
+            let mut stages = prepared.stages.clone();
             stages.insert(Stage::Apply, report(false, None));
             stages.insert(Stage::Exec, if options.backend.executes() { report(false, None) } else { not_applicable() });
             stages.insert(Stage::Operation, report(false, None));
-            let sources = built.as_ref().map(|built| &built.sources).ok();
-            let context = Probing { id, expected, options, runtime_path: &runtime_path, sources };
-            expected.probes.iter().map(|probe| context.probe(probe, session.as_mut())).collect()
-        }
-        Err(blocked) => {
-            let at = Stage::ALL.iter().position(|stage| *stage == blocked.stage).unwrap_or(0);
-            stages.insert(blocked.stage, StageReport { message: Some(blocked.message.clone()), ..report(true, None) });
-            for stage in Stage::ALL.into_iter().skip(at + 1).filter(|stage| *stage != Stage::Compile) {
-                stages.insert(stage, not_reached());
-            }
-            let row = |probe| blocked_row(id, expected, probe, &blocked, &stages, options);
-            expected.probes.iter().map(row).collect::<Vec<_>>()
+            stages
         }
     };
-
     let (status, notes) = status_of(&probes);
-    let rules = built.as_ref().ok().map(|built| &built.rules);
-    let diff = difference::between((path, &base), (&runtime_path, &text), rules, shims, options);
-    let decode = decode_of(&runtime_path, &blob_path, &built, status, &probes);
+    let Prepared { expected, runtime_path, blob_path, record, built, diff, .. } = prepared;
+    let decode = decode_of(&runtime_path, &blob_path, built, status, &probes);
     let result = ProfileResult {
         status,
         notes,
         profile_path: Some(runtime_path),
-        base_profile_path: Some(path.clone()),
+        base_profile_path: Some(expected.blob.clone()),
         preflight: Some(record),
         expected_block: expected.expected_block,
         stages,
@@ -131,98 +98,18 @@ pub(super) fn run_profile(
         run_id: Some(options.identity.run_id.clone()),
         extra: Map::new(),
     };
-    Ok(Ran { result, decode, diff, baseline })
+    Ran { result, decode, diff, baseline }
 }
 
-/// How a profile is given and put in force (`spec/probe-runner.md` sections 1.5 and 3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// Text, shimmed.
-    Text,
-    /// Text as it is: every probe brings its own way to apply it.
-    AsIs,
-    /// Text as it is, judged by its compiled form.
-    CompiledHere,
-    /// A compiled profile.
-    Compiled,
-}
-
-impl Form {
-    fn of(expected: &MatrixProfile) -> Self {
-        let brings_its_own = |probe: &MatrixProbe| probe.details.driver.as_deref() == Some("metadata_runner");
-        match expected.mode {
-            _ if expected.blob.ends_with(".bin") => Self::Compiled,
-            Some(Mode::Blob) => Self::CompiledHere,
-            _ if !expected.probes.is_empty() && expected.probes.iter().all(brings_its_own) => Self::AsIs,
-            _ => Self::Text,
-        }
+/// The stages of a profile that was stopped: the one that stopped it, and the later ones that were not reached.
+fn stages_of_blocked(prepared: &Prepared<'_>, blocked: &Blocked) -> IndexMap<Stage, StageReport> {
+    let mut stages = prepared.stages.clone();
+    let at = Stage::ALL.iter().position(|stage| *stage == blocked.stage).unwrap_or(0);
+    stages.insert(blocked.stage, StageReport { message: Some(blocked.message.clone()), ..report(true, None) });
+    for stage in Stage::ALL.into_iter().skip(at + 1).filter(|stage| *stage != Stage::Compile) {
+        stages.insert(stage, not_reached());
     }
-}
-
-/// `off`, `enforce` or `force`: the profile's own key in the matrix, a string or `{"mode": …}`.
-fn preflight_mode(expected: &MatrixProfile) -> &str {
-    let value = expected.extra.get("preflight");
-    let mode = value.and_then(|value| value.as_str().or_else(|| value.get("mode")?.as_str()));
-    mode.unwrap_or("enforce")
-}
-
-/// The text with the base shim and the rules for this profile, and the names of what was applied.
-fn shimmed(
-    id: &str,
-    base: &[u8],
-    key_rules: &[String],
-    options: &RunOptions<'_>,
-) -> Result<(Vec<u8>, Vec<String>), ProbeError> {
-    let mut text = base.to_vec();
-    let mut names = Vec::new();
-    let mut apply = |shim: &Shim| {
-        // A text with syntax errors is left as it is: the compile stage reports it.
-        if let Ok(applied) = shim::apply(shim, text.as_slice(), Some(id)) {
-            if !applied.edits.is_empty() {
-                names.push(shim.name.clone());
-            }
-            text = applied.text;
-        }
-    };
-    if !options.shims {
-        return Ok((text, names));
-    }
-    if let Some(shim) = shim::built_in("runtime-base") {
-        apply(shim);
-    }
-    if !key_rules.is_empty() {
-        let shim = Shim::appending("key-specific", key_rules.join("\n").as_bytes()).map_err(|errors| {
-            let reasons: Vec<_> = errors.iter().map(ToString::to_string).collect();
-            ProbeError::Shape { document: format!("key_specific_rules of {id}"), reason: reasons.join("; ") }
-        })?;
-        apply(&shim);
-    }
-    Ok((text, names))
-}
-
-fn apply_failed(failure: ApplyFailure) -> Blocked {
-    let (kind, class) = match (failure.api, failure.errno) {
-        ("sandbox_init", Some(1)) => ("sandbox_init_failed", "errno_eperm"),
-        ("sandbox_init", _) => ("sandbox_init_failed", "errno_other"),
-        ("sandbox_apply", Some(1)) => ("sandbox_apply_failed", "errno_eperm"),
-        ("sandbox_apply", _) => ("sandbox_apply_failed", "errno_other"),
-        (_, Some(1)) => ("apply_failed", "errno_eperm"),
-        _ => ("apply_failed", "unknown"),
-    };
-    let apply = ApplyReport {
-        api: failure.api.to_owned(),
-        rc: -1,
-        errno: failure.errno,
-        errbuf: Some(failure.message.clone()),
-        err_class: class.to_owned(),
-        err_class_source: "errno_only".to_owned(),
-    };
-    Blocked { stage: Stage::Apply, kind, message: failure.message, apply: Some(apply) }
-}
-
-fn report(blocked: bool, message: Option<String>) -> StageReport {
-    let status = if blocked { StageStatus::Blocked } else { StageStatus::Ok };
-    StageReport { status, message, facts: Map::new() }
+    stages
 }
 
 fn not_reached() -> StageReport {
@@ -231,25 +118,6 @@ fn not_reached() -> StageReport {
 
 fn not_applicable() -> StageReport {
     StageReport { status: StageStatus::NotApplicable, message: None, facts: Map::new() }
-}
-
-fn compile_report(built: &Result<Built, String>, blob_path: &str) -> StageReport {
-    match built {
-        Ok(Built { blob: Ok(compiled), .. }) => {
-            let facts = [
-                ("backend".to_owned(), json!("native")),
-                ("blob".to_owned(), json!(blob_path)),
-                ("size_bytes".to_owned(), json!(compiled.bytes.len())),
-                ("sha256".to_owned(), json!(compiled.sha256)),
-            ];
-            StageReport { facts: facts.into_iter().collect(), ..report(false, None) }
-        }
-        // It evaluates, so it can be decided about; only the blob is missing.
-        Ok(Built { blob: Err(message), .. }) => {
-            StageReport { status: StageStatus::Failed, message: Some(message.clone()), facts: Map::new() }
-        }
-        Err(message) => report(true, Some(message.clone())),
-    }
 }
 
 /// `spec/probe-runner.md` section 1.6, status rule.
@@ -274,13 +142,13 @@ fn status_of(probes: &[ProbeResult]) -> (ProfileStatus, Option<String>) {
 fn decode_of(
     profile_path: &str,
     blob_path: &str,
-    built: &Result<Built, String>,
+    built: Result<Built, String>,
     status: ProfileStatus,
     probes: &[ProbeResult],
 ) -> Decode {
     let (compiled, error) = match built {
         Ok(Built { blob: Ok(compiled), .. }) => (Some(compiled), None),
-        Ok(Built { blob: Err(error), .. }) | Err(error) => (None, Some(error.clone())),
+        Ok(Built { blob: Err(error), .. }) | Err(error) => (None, Some(error)),
     };
     let results = probes.iter().map(|probe| DecodeResult {
         expectation_id: probe.expectation_id.clone(),
@@ -290,11 +158,12 @@ fn decode_of(
     });
     Decode {
         profile_path: profile_path.to_owned(),
-        blob_path: compiled.map(|_| blob_path.to_owned()),
-        sha256: compiled.map(|compiled| compiled.sha256.clone()),
-        size_bytes: compiled.map(|compiled| compiled.bytes.len() as u64),
-        header: compiled.map(|compiled| compiled.header.clone()),
-        legacy: compiled.map(|compiled| compiled.legacy.clone()),
+        blob_path: compiled.as_ref().map(|_| blob_path.to_owned()),
+        sha256: compiled.as_ref().map(|compiled| compiled.sha256.clone()),
+        size_bytes: compiled.as_ref().map(|compiled| compiled.bytes.len() as u64),
+        header: compiled.as_ref().map(|compiled| compiled.header.clone()),
+        legacy: compiled.as_ref().map(|compiled| compiled.legacy.clone()),
+        contents: compiled.map(|compiled| compiled.contents),
         error,
         status,
         results: results.collect(),

@@ -6,7 +6,7 @@ use serde_json::Map;
 use super::artifact::{ApplyReport, DecidedBy, ProbeResult, RuntimeResult, StageReport, StageStatus};
 use super::lanes::path_observation;
 use super::matrix::{MatrixProbe, MatrixProfile};
-use super::one::Blocked;
+use super::prepare::Blocked;
 use super::registry::Decision;
 use super::run::RunOptions;
 use crate::diag::SourceMap;

@@ -1,27 +1,50 @@
 //! A run: every profile of a plan, and the bundle that it leaves (`spec/probe-runner.md` section 1.1).
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use indexmap::IndexMap;
 use serde_json::Map;
 
 use super::artifact::{
-    GoldenDecodes, Head, MismatchSummary, RunHead, RunManifest, RunState, RunStatus, RuntimeDiffs, RuntimeResults,
-    Summary,
+    GoldenDecodes, Head, Host, MismatchSummary, RunHead, RunManifest, RunState, RunStatus, RuntimeDiffs,
+    RuntimeResults, Summary,
 };
 use super::bundle::{STATUS, Writer};
 use super::error::ProbeError;
-use super::one::{Ran, run_profile};
+use super::lanes::{self, BaselineLane};
+use super::one::{Ran, Tried, assemble, try_probes};
+use super::plan::Lanes;
+use super::prepare::prepare;
 use super::row::action;
 use super::set::{Files, PlanSet};
-use super::{lanes, lint, mismatch, tag};
+use super::table::{BLOCKED, Row, markdown, rows};
+use super::{lint, mapping, mismatch, pool, tag};
 use crate::profile::{EvalOptions, Loader};
-use crate::sandbox::{Backend, Fixture, Stage};
+use crate::sandbox::{Backend, Fixture};
 
 /// Where times in documents come from.
-pub trait Clock {
+pub trait Clock: Sync {
     /// Now, in seconds since 1970.
     fn unix_seconds(&self) -> f64;
+}
+
+/// Who wants to know how far a run is.
+pub trait Progress: Sync {
+    /// So many probes will be tried, or reported as blocked.
+    fn begin(&self, probes: usize);
+    /// So many more were, of the profile `profile`.
+    fn advance(&self, profile: &str, probes: usize);
+}
+
+/// Nobody wants to know.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn begin(&self, _: usize) {}
+    fn advance(&self, _: &str, _: usize) {}
 }
 
 /// Who runs.
@@ -31,6 +54,8 @@ pub struct Identity {
     pub run_id: String,
     /// The process that writes.
     pub pid: u32,
+    /// The system it runs on, as far as the caller knows it.
+    pub host: Option<Host>,
 }
 
 /// What a run needs besides its plan.
@@ -43,7 +68,7 @@ pub struct RunOptions<'a> {
     /// What profiles mean besides their text: the system, parameters, bounds.
     pub evaluation: &'a EvalOptions,
     /// Files that profiles import.
-    pub loader: &'a dyn Loader,
+    pub loader: &'a (dyn Loader + Sync),
     /// The root that holds `LATEST` and the bundles.
     pub out: &'a Path,
     /// Ids.
@@ -52,23 +77,12 @@ pub struct RunOptions<'a> {
     pub clock: &'a dyn Clock,
     /// Whether profiles are shimmed at all.
     pub shims: bool,
-}
-
-/// One line of the table that a run shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    /// Profile id.
-    pub profile: String,
-    /// Probe name.
-    pub probe: String,
-    /// `allow`, `deny`, or `blocked`.
-    pub expected: &'static str,
-    /// `allow`, `deny`, `blocked`, or `unknown`.
-    pub actual: &'static str,
-    /// Whether it is as expected.
-    pub matches: bool,
-    /// The furthest stage.
-    pub stage: Stage,
+    /// Whether nothing is to be tried: the bundle says what would be.
+    pub dry: bool,
+    /// Profiles and probes at a time. What a run gives does not depend on it.
+    pub jobs: NonZeroUsize,
+    /// Who is told how far it is.
+    pub progress: &'a dyn Progress,
 }
 
 /// What a run came to.
@@ -94,41 +108,39 @@ impl Report {
 /// Runs a plan and writes its bundle.
 ///
 /// # Errors
-/// [`ProbeError::Lint`] before anything is written; the lock is held; something cannot be read or written. An interrupted or
-/// failed run leaves a bundle without index, which is refused by every reader.
+/// [`ProbeError::Lint`] before anything is written; the lock is held; something cannot be read or written. A run that fails
+/// on its way commits a bundle of status `failed` that holds the error, as far as that can be written; an interrupted one
+/// leaves a bundle without index, which is refused by every reader.
 pub fn run(set: &PlanSet, options: &RunOptions<'_>) -> Result<Report, ProbeError> {
     let findings = lint(set, options.files);
     if !findings.is_empty() {
         return Err(ProbeError::Lint(findings));
     }
     let writer = Writer::create(options.out, &options.identity.run_id, options.identity.pid)?;
-    let actions: Vec<_> =
-        set.expected.profiles.values().flat_map(|profile| profile.probes.iter().map(action)).collect();
-    let fixtures = options.backend.prepare(&actions).map_err(ProbeError::Backend)?;
-    let documents = Documents { set, options, writer: &writer, digest: set.plan.digest(), fixtures };
-    documents.status(RunState::InProgress)?;
-    documents.manifest()?;
-    writer.write_json("expected_matrix.generated.json", &set.generated)?;
-    let results = match set.plan.lanes().scenario {
-        true => {
-            let ran = documents.profiles()?;
-            let results = documents.results(&ran)?;
-            lanes::write(&documents, &ran, &results)?;
-            results
+    let documents = Documents { set, options, writer: &writer, digest: set.plan.digest() };
+    let (summary, mismatches, rows) = match documents.all() {
+        Ok(done) => done,
+        Err(error) => {
+            // What cannot be written now leaves the bundle without index, and the first error is the one to tell.
+            if documents.failed(&error).is_ok() {
+                writer.commit(set.plan.world_id(), FAILED).ok();
+            }
+            return Err(error);
         }
-        false => RuntimeResults::new(),
     };
-    let mismatches = mismatch::summarize(set.plan.world_id(), &results);
-    writer.write_json("mismatch_summary.json", &mismatches)?;
-    writer.write_json("expected_matrix.json", &set.expected)?;
-    let rows = rows(&results);
-    let summary = documents.summary(&results, &mismatches, &rows)?;
-    documents.status(RunState::Complete)?;
     let folder = writer.folder().to_owned();
-    let status = summary.status.clone();
-    writer.commit(set.plan.world_id(), &status)?;
+    let status = if summary.status == DRY { OK } else { &summary.status };
+    writer.commit(set.plan.world_id(), status)?;
     Ok(Report { summary, rows, mismatches, folder })
 }
+
+const OK: &str = "ok";
+const PARTIAL: &str = "partial";
+const FAILED: &str = "failed";
+const DRY: &str = "dry";
+
+/// Probes that are tried under one application of their profile.
+const CHUNK: usize = 64;
 
 /// What every document of a run needs.
 pub(super) struct Documents<'a> {
@@ -136,8 +148,6 @@ pub(super) struct Documents<'a> {
     pub(super) options: &'a RunOptions<'a>,
     pub(super) writer: &'a Writer,
     digest: String,
-    /// What the backend put in place.
-    pub(super) fixtures: Vec<Fixture>,
 }
 
 impl Documents<'_> {
@@ -168,14 +178,71 @@ impl Documents<'_> {
         }
     }
 
-    fn status(&self, state: RunState) -> Result<(), ProbeError> {
+    /// The lanes of this run: those of the plan, none of them in a dry run.
+    fn lanes(&self) -> Lanes {
+        let lanes = self.set.plan.lanes();
+        match self.options.dry {
+            true => Lanes { baseline: false, scenario: false, oracle: false, ..lanes },
+            false => lanes,
+        }
+    }
+
+    /// Every document, in the order of the specification, but for the index.
+    fn all(&self) -> Result<(Summary, MismatchSummary, Vec<Row>), ProbeError> {
+        self.status(RunState::InProgress, None)?;
+        self.manifest()?;
+        self.writer.write_json("expected_matrix.generated.json", &self.set.generated)?;
+        let lanes = self.lanes();
+        let fixtures = if lanes.scenario || lanes.baseline { self.fixtures()? } else { Vec::new() };
+        let (results, lane) = if lanes.scenario { self.scenario(&lanes)? } else { Default::default() };
+        let joined = lanes::join(self, &results, &lane);
+        if lanes.scenario {
+            mapping::write(self, &joined)?;
+        }
+        let mismatches = mismatch::summarize(self.set.plan.world_id(), &results);
+        self.writer.write_json("mismatch_summary.json", &mismatches)?;
+        self.writer.write_json("expected_matrix.json", &self.set.expected)?;
+        match lanes.scenario {
+            true => lanes::write(self, &joined, &lanes, &fixtures)?,
+            false => self.writer.write(PACKETS, b"")?,
+        }
+        let rows = rows(&results);
+        let status = match () {
+            () if self.options.dry => DRY,
+            () if mismatches.mismatches.is_empty() => OK,
+            () => PARTIAL,
+        };
+        let summary = self.summary(status, results.len(), &mismatches, &rows)?;
+        self.status(RunState::Complete, None)?;
+        Ok((summary, mismatches, rows))
+    }
+
+    /// Lets the backend put in place what the probes are tried on.
+    fn fixtures(&self) -> Result<Vec<Fixture>, ProbeError> {
+        let profiles = self.set.expected.profiles.values();
+        let actions: Vec<_> = profiles.flat_map(|profile| profile.probes.iter().map(action)).collect();
+        self.options.backend.prepare(&actions).map_err(ProbeError::Backend)
+    }
+
+    /// The documents of a run that ended with `error`.
+    fn failed(&self, error: &ProbeError) -> Result<(), ProbeError> {
+        let mut mismatches = mismatch::summarize(self.set.plan.world_id(), &RuntimeResults::new());
+        mismatches.error = Some(error.to_string());
+        self.writer.write_json("mismatch_summary.json", &mismatches)?;
+        self.writer.write_json("expected_matrix.json", &self.set.expected)?;
+        self.writer.write(PACKETS, b"")?;
+        self.summary(FAILED, 0, &mismatches, &[])?;
+        self.status(RunState::Failed, Some(error))
+    }
+
+    fn status(&self, state: RunState, error: Option<&ProbeError>) -> Result<(), ProbeError> {
         let status = RunStatus {
             head: self.run_head(tag::RUN_STATUS),
             state,
             writer_pid: self.options.identity.pid,
             updated_at_unix: self.options.clock.unix_seconds(),
-            error: None,
-            failure_stage: None,
+            error: error.map(ToString::to_string),
+            failure_stage: error.map(|_| "exception".to_owned()),
             extra: Map::new(),
         };
         self.writer.write_json(STATUS, &status)
@@ -184,13 +251,15 @@ impl Documents<'_> {
     fn manifest(&self) -> Result<(), ProbeError> {
         let manifest = RunManifest {
             head: self.run_head(tag::RUN_MANIFEST),
-            dry_run: false,
+            dry_run: self.options.dry,
             stage_used: false,
             stage_root: None,
             repo_root_context: ".".to_owned(),
             staged_output_root: None,
             output_root: self.options.out.display().to_string(),
             apply_preflight: None,
+            host: self.options.identity.host.clone(),
+            only: self.set.only.clone(),
             backend: Some(self.options.backend.kind().name().to_owned()),
             tool_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
             extra: Map::new(),
@@ -198,56 +267,81 @@ impl Documents<'_> {
         self.writer.write_json("run_manifest.json", &manifest)
     }
 
-    fn profiles(&self) -> Result<Vec<(String, Ran)>, ProbeError> {
-        let mut stems = BTreeSet::new();
-        let mut ran = Vec::new();
-        for (id, expected) in &self.set.expected.profiles {
-            let mut stem = runtime_stem(&expected.blob, id);
-            while !stems.insert(stem.clone()) {
-                stem.push('_');
+    /// The scenario lane, and the baseline's probes beside it: profiles first, then their probes in chunks.
+    fn scenario(&self, lanes: &Lanes) -> Result<(RuntimeResults, Vec<BaselineLane>), ProbeError> {
+        let expected = &self.set.expected.profiles;
+        let stems = stems(expected.iter().map(|(id, profile)| (id.as_str(), profile.blob.as_str())));
+        let prepared = pool::ordered(self.options.jobs, expected.len(), |at| {
+            let entry = expected.get_index(at).zip(stems.get(at));
+            entry.map(|((id, profile), stem)| prepare(self, id, profile, stem))
+        });
+        let prepared: Vec<_> = prepared.into_iter().flatten().collect::<Result<_, _>>()?;
+        let chunks: Vec<_> = prepared
+            .iter()
+            .enumerate()
+            .flat_map(|(at, profile)| {
+                let count = profile.expected.probes.len();
+                (0..count).step_by(CHUNK).map(move |start| (at, profile, start..count.min(start + CHUNK)))
+            })
+            .collect();
+        self.options.progress.begin(prepared.iter().map(|profile| profile.expected.probes.len()).sum());
+        let tried = pool::ordered(self.options.jobs, chunks.len(), |at| {
+            let (index, profile, range) = chunks.get(at)?;
+            let tried = try_probes(profile, range.clone(), lanes.baseline, self.options);
+            self.options.progress.advance(profile.id, range.len());
+            Some((*index, tried))
+        });
+        let mut by_profile: Vec<Tried> = prepared.iter().map(|_| Tried::default()).collect();
+        for (index, mut part) in tried.into_iter().flatten() {
+            if let Some(all) = by_profile.get_mut(index) {
+                all.probes.append(&mut part.probes);
+                all.baseline.append(&mut part.baseline);
             }
-            ran.push((id.clone(), run_profile(self, id, expected, &stem)?));
         }
-        Ok(ran)
+        let ran = prepared.into_iter().zip(by_profile).map(|(profile, tried)| {
+            let id = profile.id.to_owned();
+            (id, assemble(profile, tried, self.options))
+        });
+        self.results(ran.collect())
     }
 
-    fn results(&self, ran: &[(String, Ran)]) -> Result<RuntimeResults, ProbeError> {
-        let decodes = GoldenDecodes {
-            head: self.head(tag::GOLDEN_DECODES),
-            decodes: ran.iter().map(|(id, ran)| (id.clone(), ran.decode.clone())).collect(),
-            extra: Map::new(),
-        };
-        self.writer.write_json("golden_decodes.json", &decodes)?;
-        let diffs = RuntimeDiffs {
-            head: self.head(tag::RUNTIME_DIFFS),
-            profiles: ran.iter().map(|(id, ran)| (id.clone(), ran.diff.clone())).collect(),
-        };
-        self.writer.write_json("runtime_diffs.json", &diffs)?;
-        let results: RuntimeResults = ran.iter().map(|(id, ran)| (id.clone(), ran.result.clone())).collect();
+    fn results(&self, ran: Vec<(String, Ran)>) -> Result<(RuntimeResults, Vec<BaselineLane>), ProbeError> {
+        let (mut results, mut lanes) = (RuntimeResults::new(), Vec::new());
+        let (mut decodes, mut profiles) = (IndexMap::new(), IndexMap::new());
+        for (id, Ran { result, decode, diff, baseline }) in ran {
+            decodes.insert(id.clone(), decode);
+            profiles.insert(id.clone(), diff);
+            lanes.push(baseline);
+            results.insert(id, result);
+        }
         self.writer.write_json("runtime_results.json", &results)?;
-        Ok(results)
+        let head = self.head(tag::GOLDEN_DECODES);
+        self.writer.write_json("golden_decodes.json", &GoldenDecodes { head, decodes, extra: Map::new() })?;
+        let head = self.head(tag::RUNTIME_DIFFS);
+        self.writer.write_json("runtime_diffs.json", &RuntimeDiffs { head, profiles })?;
+        Ok((results, lanes))
     }
 
     fn summary(
         &self,
-        results: &RuntimeResults,
+        status: &str,
+        profiles: usize,
         mismatches: &MismatchSummary,
         rows: &[Row],
     ) -> Result<Summary, ProbeError> {
         let matching = rows.iter().filter(|row| row.matches);
-        let status = if mismatches.mismatches.is_empty() { "ok" } else { "partial" };
         let summary = Summary {
             head: self.head(tag::SUMMARY),
             status: status.to_owned(),
             plan_id: self.set.plan.plan_id.clone(),
             plan_digest: self.digest.clone(),
             channel: self.channel(),
-            lanes: self.set.plan.lanes(),
-            profile_count: results.len() as u64,
+            lanes: self.lanes(),
+            profile_count: profiles as u64,
             scenario_count: rows.len() as u64,
             expected_profiles: self.set.plan.profiles.clone(),
             mismatch_counts: mismatches.counts.clone(),
-            dry_run: false,
+            dry_run: self.options.dry,
             backend: Some(self.options.backend.kind().name().to_owned()),
             match_count: Some(matching.clone().count() as u64),
             expected_block_count: Some(matching.filter(|row| row.actual == BLOCKED).count() as u64),
@@ -260,27 +354,22 @@ impl Documents<'_> {
     }
 }
 
-const BLOCKED: &str = "blocked";
+/// One line a mismatch.
+pub(super) const PACKETS: &str = "mismatch_packets.jsonl";
 
-fn rows(results: &RuntimeResults) -> Vec<Row> {
-    let rows = results.iter().flat_map(|(id, profile)| {
-        profile.probes.iter().map(move |probe| {
-            let stage = probe.stage.unwrap_or(Stage::Operation);
-            let expected = match profile.expected_block {
-                Some(_) => BLOCKED,
-                None => probe.expected.map_or("unknown", |expected| expected.name()),
-            };
-            let actual = match probe.actual {
-                Some(actual) => actual.name(),
-                None if stage < Stage::Operation => BLOCKED,
-                None => "unknown",
-            };
-            let probe_name = probe.name.clone().unwrap_or_default();
-            let matches = probe.matches == Some(true);
-            Row { profile: id.clone(), probe: probe_name, expected, actual, matches, stage }
-        })
-    });
-    rows.collect()
+/// The names of the profiles' files: no two the same, whatever the ids are.
+fn stems<'s>(profiles: impl Iterator<Item = (&'s str, &'s str)>) -> Vec<String> {
+    let mut taken = BTreeSet::new();
+    let name = |(id, blob)| unique(runtime_stem(blob, id), &mut taken);
+    profiles.map(name).collect()
+}
+
+/// `name`, with as many `_` behind it as make it unlike those in `taken`.
+pub(super) fn unique(mut name: String, taken: &mut BTreeSet<String>) -> String {
+    while !taken.insert(name.clone()) {
+        name.push('_');
+    }
+    name
 }
 
 /// `<stem of the base>.<profile id>.runtime`, the id's colons and whatever else does not belong in a file name as `_`.
@@ -288,37 +377,22 @@ pub(super) fn runtime_stem(base: &str, id: &str) -> String {
     let name = base.rsplit('/').next().unwrap_or(base);
     let stem = name.strip_suffix(".bin").unwrap_or(name);
     let stem = stem.strip_suffix(".sb").unwrap_or(stem);
-    let plain = |text: &str| -> String {
-        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-        text.chars().map(|c| if fits(c) { c } else { '_' }).collect()
-    };
-    format!("{}.{}.runtime", plain(stem), plain(id))
+    let plain = |text: &str| -> String { text.chars().map(|c| if fits(c) { c } else { '_' }).collect() };
+    short(format!("{}.{}.runtime", plain(stem), plain(id)))
 }
 
-fn markdown(summary: &Summary, mismatches: usize, rows: &[Row]) -> String {
-    let mut text = String::from("# Runtime Summary\n\n");
-    for (name, value) in [
-        ("Status", summary.status.clone()),
-        ("Plan", summary.plan_id.clone()),
-        ("Channel", summary.channel.clone()),
-        ("Profiles", summary.profile_count.to_string()),
-        ("Scenarios", summary.scenario_count.to_string()),
-    ] {
-        text.push_str(&format!("{name}: {value}\n"));
+/// Whether a character stays as it is in the names of a bundle's files.
+pub(super) fn fits(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')
+}
+
+/// A name that file systems take: a long one is cut and told apart by its digest.
+pub(super) fn short(name: String) -> String {
+    const LIMIT: usize = 200;
+    if name.len() <= LIMIT {
+        return name;
     }
-    let count = if mismatches == 0 { "none".to_owned() } else { mismatches.to_string() };
-    text.push_str(&format!("Mismatches: {count}\n\n"));
-    text.push_str("| profile | probe | expected | actual | match | stage |\n| --- | --- | --- | --- | --- | --- |\n");
-    for row in rows {
-        let cells = [&row.profile, &row.probe].map(|cell| cell.replace('|', "\\|").replace(['\n', '\r'], " "));
-        let matches = if row.matches { "yes" } else { "no" };
-        let [profile, probe] = cells;
-        text.push_str(&format!(
-            "| {profile} | {probe} | {} | {} | {matches} | {} |\n",
-            row.expected,
-            row.actual,
-            row.stage.name()
-        ));
-    }
-    text
+    let digest = super::sha256_hex(name.as_bytes());
+    let tail = digest.get(..16).unwrap_or_default();
+    name.chars().take(LIMIT - 17).chain(['-']).chain(tail.chars()).collect()
 }

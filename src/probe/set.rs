@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::artifact::Selection;
 use super::error::ProbeError;
 use super::matrix::Matrix;
 use super::plan::{Plan, from_value, parse_json};
@@ -9,7 +10,7 @@ use super::registry::{ProbeRegistry, ProfileRegistry};
 use super::{golden, tag};
 
 /// Where the files of a plan come from.
-pub trait Files {
+pub trait Files: Sync {
     /// The bytes of `path`, as the plan names it: relative to the plan.
     ///
     /// # Errors
@@ -39,6 +40,8 @@ pub struct PlanSet {
     pub generated: Matrix,
     /// What is expected: `expected_matrix.json` beside the plan, completed by the generated one.
     pub expected: Matrix,
+    /// The part of the plan that both matrices hold; `None` for all of it.
+    pub only: Option<Selection>,
 }
 
 const PROBES_FILE: &str = "registry/probes.json";
@@ -66,7 +69,64 @@ impl PlanSet {
             }
             _ => generated.clone(),
         };
-        Ok(Self { plan, profiles, probes, generated, expected })
+        Ok(Self { plan, profiles, probes, generated, expected, only: None })
+    }
+
+    /// A plan that is a matrix only: its rows are its profiles, as they are, without rules of their own.
+    ///
+    /// # Errors
+    /// It does not have its shape.
+    pub fn from_matrix(text: &[u8]) -> Result<Self, ProbeError> {
+        let matrix: Matrix = from_value(MATRIX_FILE, parse_json(MATRIX_FILE, text)?)?;
+        let plan_id = matrix.extra.get("plan_id").and_then(Value::as_str).unwrap_or("matrix");
+        let plan = Plan::from_value(json!({
+            "schema_version": tag::PLAN,
+            "plan_id": plan_id,
+            "registry_id": "matrix",
+            "world_id": matrix.world_id,
+            "profiles": matrix.profiles.keys().collect::<Vec<_>>(),
+        }))?;
+        let (profiles, probes) = matrix.registries();
+        Ok(Self { plan, profiles, probes, generated: matrix.clone(), expected: matrix, only: None })
+    }
+
+    /// The part of this plan that `only` names.
+    ///
+    /// # Errors
+    /// [`ProbeError::Lint`]: there is no such profile, or no such scenario in the named profiles.
+    pub fn only(mut self, only: Selection) -> Result<Self, ProbeError> {
+        let registry = &self.plan.registry_id;
+        let known = &self.expected.profiles;
+        let mut unknown: Vec<String> = only
+            .profiles
+            .iter()
+            .filter(|id| !known.contains_key(*id))
+            .map(|id| format!("unknown profile: {registry}:{id}"))
+            .collect();
+        for matrix in [&mut self.generated, &mut self.expected] {
+            matrix.profiles.retain(|id, _| only.profiles.is_empty() || only.profiles.contains(id));
+        }
+        let has = |scenario: &String| {
+            let mut profiles = self.expected.profiles.iter();
+            profiles.any(|(id, profile)| profile.probes.iter().any(|probe| probe.id(id) == *scenario))
+        };
+        let missing = only.scenarios.iter().filter(|scenario| !has(scenario));
+        unknown.extend(missing.map(|scenario| format!("unknown scenario: {registry}:{scenario}")));
+        if !unknown.is_empty() {
+            return Err(ProbeError::Lint(unknown));
+        }
+        if !only.scenarios.is_empty() {
+            for matrix in [&mut self.generated, &mut self.expected] {
+                for (id, profile) in &mut matrix.profiles {
+                    profile.probes.retain(|probe| only.scenarios.contains(&probe.id(id)));
+                }
+                matrix.profiles.retain(|_, profile| !profile.probes.is_empty());
+            }
+        }
+        if !only.profiles.is_empty() || !only.scenarios.is_empty() {
+            self.only = Some(only);
+        }
+        Ok(self)
     }
 }
 

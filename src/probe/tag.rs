@@ -43,6 +43,17 @@ pub const GOLDEN_DECODES: &str = "sbpl.golden_decodes.v0.1";
 /// `runtime_diffs.json`, a document of ours.
 pub const RUNTIME_DIFFS: &str = "sbpl.runtime_diffs.v0.1";
 
+/// `runtime_mappings/events_index.json`
+pub const EVENTS_INDEX: &str = "sbpl.events_index.v0.1";
+/// `runtime_mappings/scenarios.json`
+pub const SCENARIOS: &str = "sbpl.scenarios.v0.1";
+/// `runtime_mappings/ops.json`
+pub const OPERATIONS: &str = "sbpl.ops.v0.1";
+/// `runtime_mappings/runtime_indexes.json`
+pub const RUNTIME_INDEXES: &str = "sbpl.runtime_indexes.v0.1";
+/// `runtime_mappings/runtime_manifest.json`
+pub const RUNTIME_MANIFEST: &str = "sbpl.runtime_manifest.v0.1";
+
 /// True when `found` names the same kind of document as `tag`, whatever experiment and version it names: older runs wrote
 /// `hardened-runtime.runtime_results.v0.2` and `hardened-runtime-mismatch-packet.v0.1`.
 pub fn same_kind(found: &str, tag: &str) -> bool {

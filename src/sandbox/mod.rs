@@ -270,8 +270,8 @@ pub struct ApplyFailure {
     pub message: String,
 }
 
-/// A way to put profiles in force.
-pub trait Backend {
+/// A way to put profiles in force. Several threads use it at once, each with sessions of its own.
+pub trait Backend: Sync {
     /// Which one.
     fn kind(&self) -> BackendKind;
 

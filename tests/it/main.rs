@@ -9,6 +9,7 @@ mod decompile;
 mod fmt;
 mod golden;
 mod libsandbox;
+mod lifecycle;
 mod lint;
 mod policy_text;
 mod report;

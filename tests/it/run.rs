@@ -1,24 +1,23 @@
 //! The built-in plan, run through the library: the golden outcomes, the controls, the bundle that is left.
 
-use std::cell::Cell;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use sbpl::probe::artifact::{BaselineResults, Event, MismatchPacket, MismatchReason, PathWitnesses};
 use sbpl::probe::artifact::{ProfileStatus, RuntimeResults};
 use sbpl::probe::matrix::Matrix;
 use sbpl::probe::registry::{Decision, Mode};
-use sbpl::probe::{self, Clock, Files, Identity, PlanSet, ProbeError, Report, RunOptions, bundle, golden};
+use sbpl::probe::{self, Clock, Files, Identity, PlanSet, ProbeError, Report, RunOptions, Silent, bundle, golden};
 use sbpl::profile::{EvalOptions, NoImports};
 use sbpl::sandbox::{Simulated, Stage};
 use serde_json::Value;
 
-/// A clock that only counts.
-struct Ticks(Cell<u32>);
+/// A clock that stands: with several jobs nobody knows who looks at it first.
+struct Stopped;
 
-impl Clock for Ticks {
+impl Clock for Stopped {
     fn unix_seconds(&self) -> f64 {
-        self.0.set(self.0.get() + 1);
-        f64::from(self.0.get())
+        1.5
     }
 }
 
@@ -29,7 +28,18 @@ pub(crate) fn run_in(
     files: &dyn Files,
     shims: bool,
 ) -> Result<Report, ProbeError> {
-    let identity = Identity { run_id: run_id.to_owned(), pid: 7 };
+    run_with(out, run_id, set, files, |options| RunOptions { shims, ..options })
+}
+
+/// Runs on the simulated backend with the options that `change` makes of the ordinary ones.
+pub(crate) fn run_with(
+    out: &Path,
+    run_id: &str,
+    set: &PlanSet,
+    files: &dyn Files,
+    change: impl for<'a> FnOnce(RunOptions<'a>) -> RunOptions<'a>,
+) -> Result<Report, ProbeError> {
+    let identity = Identity { run_id: run_id.to_owned(), pid: 7, host: None };
     let options = RunOptions {
         backend: &Simulated::macos_14(),
         evaluation: &EvalOptions::default(),
@@ -37,17 +47,20 @@ pub(crate) fn run_in(
         loader: &NoImports,
         out,
         identity: &identity,
-        clock: &Ticks(Cell::new(0)),
-        shims,
+        clock: &Stopped,
+        shims: true,
+        dry: false,
+        jobs: NonZeroUsize::new(2).unwrap(),
+        progress: &Silent,
     };
-    probe::run(set, &options)
+    probe::run(set, &change(options))
 }
 
-fn golden_run(out: &Path, run_id: &str) -> Report {
+pub(crate) fn golden_run(out: &Path, run_id: &str) -> Report {
     run_in(out, run_id, &golden::plan_set().unwrap(), &golden::Embedded, true).unwrap()
 }
 
-fn read<T: for<'de> serde::Deserialize<'de>>(path: PathBuf) -> T {
+pub(crate) fn read<T: for<'de> serde::Deserialize<'de>>(path: PathBuf) -> T {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 

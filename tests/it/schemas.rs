@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use sbpl::probe::artifact::{
-    ArtifactIndex, BaselineResults, Event, Fixtures, GoldenDecodes, MismatchPacket, MismatchSummary, OracleResults,
-    PathWitnesses, RunManifest, RunStatus, RuntimeResults, Summary,
+    ArtifactIndex, BaselineResults, Event, EventsIndex, Fixtures, GoldenDecodes, MismatchPacket, MismatchSummary,
+    OperationsMap, OracleResults, PathWitnesses, RunManifest, RunStatus, RuntimeIndexes, RuntimeManifest,
+    RuntimeResults, ScenariosMap, Summary,
 };
 use sbpl::probe::matrix::Matrix;
 use sbpl::probe::plan::Plan;
@@ -160,6 +161,11 @@ fn documents_of_a_run_fit_their_schemas_and_survive() {
         ("artifact_index", "artifact_index.json", round_trip::<ArtifactIndex>),
         ("golden_decodes", "golden_decodes.json", round_trip::<GoldenDecodes>),
         ("runtime_diffs", "runtime_diffs.json", |_| ()),
+        ("events_index", "runtime_mappings/events_index.json", round_trip::<EventsIndex>),
+        ("scenarios", "runtime_mappings/scenarios.json", round_trip::<ScenariosMap>),
+        ("ops", "runtime_mappings/ops.json", round_trip::<OperationsMap>),
+        ("runtime_indexes", "runtime_mappings/runtime_indexes.json", round_trip::<RuntimeIndexes>),
+        ("runtime_manifest", "runtime_mappings/runtime_manifest.json", round_trip::<RuntimeManifest>),
         // Fields that are null are left out, so reading and writing gives more keys.
         ("runtime_events", "runtime_events.normalized.json", |value| {
             drop(serde_json::from_value::<Vec<Event>>(value.clone()).unwrap());

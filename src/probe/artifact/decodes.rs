@@ -35,6 +35,9 @@ pub struct Decode {
     pub header: Option<Value>,
     /// Its header, under the names of the older notes.
     pub legacy: Option<Value>,
+    /// Buckets, nodes and literals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contents: Option<BlobContents>,
     /// Why there is no header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -93,4 +96,63 @@ pub struct ChangedRule {
     pub after: Option<String>,
     /// In the lists of which operations.
     pub operations: Vec<String>,
+}
+
+/// What a blob consists of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlobContents {
+    /// Sections with their bytes.
+    pub sections: IndexMap<String, u64>,
+    /// Buckets: operations by the node at which their decision starts, in the order of each one's first operation.
+    pub op_table: Vec<Bucket>,
+    /// Nodes by kind.
+    pub nodes: Nodes,
+    /// Records of the pool.
+    pub literals: Literals,
+}
+
+/// Operations that start at one node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bucket {
+    /// The node's index.
+    pub node: u16,
+    /// `allow` or `deny` when the node is an answer already; `None` when it is a test.
+    pub answer: Option<String>,
+    /// Names, in the order of their numbers.
+    pub operations: Vec<String>,
+}
+
+/// Nodes of a blob.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nodes {
+    /// Comparisons.
+    pub tests: u64,
+    /// Answers.
+    pub terminals: u64,
+    /// Neither.
+    pub invalid: u64,
+    /// Tests by filter, terminals by answer; sorted.
+    pub kinds: IndexMap<String, u64>,
+}
+
+/// Records of a blob's pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Literals {
+    /// All of them.
+    pub count: u64,
+    /// By kind; sorted.
+    pub kinds: IndexMap<String, u64>,
+    /// The first of them with a value that fits one line.
+    pub values: Vec<Literal>,
+}
+
+/// One record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Literal {
+    /// What it is.
+    pub kind: String,
+    /// Its value, cut to 200 characters.
+    pub text: String,
+    /// How many nodes and tables refer to it.
+    pub users: u32,
 }

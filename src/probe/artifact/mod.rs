@@ -9,16 +9,24 @@ mod decodes;
 mod event;
 mod index;
 mod lanes;
+mod mapping;
 mod mismatch;
 mod paths;
 mod promotion;
 mod results;
 mod run;
 
-pub use decodes::{ChangedRule, Decode, DecodeResult, GoldenDecodes, ProfileDiff, RuntimeDiffs};
+pub use decodes::{
+    BlobContents, Bucket, ChangedRule, Decode, DecodeResult, GoldenDecodes, Literal, Literals, Nodes, ProfileDiff,
+    RuntimeDiffs,
+};
 pub use event::{Event, FileConfounder, PlatformPolicy, PolicyLayers, PrimaryIntent, ProcessPolicy};
 pub use index::{ArtifactEntry, ArtifactIndex, Faults, RepairLog};
 pub use lanes::{BaselineResult, BaselineResults, LaneResults, OracleResult, OracleResults};
+pub use mapping::{
+    Coverage, EventsIndex, MappedOperation, MappedScenario, OperationsMap, RuntimeIndexes, RuntimeManifest,
+    ScenariosMap,
+};
 pub use mismatch::{DecisionEvent, Expected, Mismatch, MismatchPacket, MismatchReason, MismatchSummary, RunContext};
 pub use paths::{Canonicalization, Fixtures, PathObservation, PathWitness, PathWitnesses};
 pub use promotion::{GatingInputs, Promotability, PromotionPacket};
@@ -26,7 +34,7 @@ pub use results::{
     ApplyReport, DecidedBy, ProbeResult, ProfileResult, ProfileStatus, RuntimeResult, RuntimeResults, StageReport,
     StageStatus,
 };
-pub use run::{RunManifest, RunState, RunStatus, Summary};
+pub use run::{Host, RunManifest, RunState, RunStatus, Selection, Summary};
 
 use serde::{Deserialize, Serialize};
 

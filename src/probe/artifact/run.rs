@@ -61,6 +61,12 @@ pub struct RunManifest {
     pub output_root: String,
     /// The apply-only check.
     pub apply_preflight: Option<Value>,
+    /// The system it ran on (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<Host>,
+    /// The part of the plan that was asked for; `None` for all of it (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<Selection>,
     /// Backend that ran it (ours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backend: Option<String>,
@@ -70,6 +76,30 @@ pub struct RunManifest {
     /// Keys that we do not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+/// The system that a run was made on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// `macos`, `linux` …
+    pub os: String,
+    /// Version of the system.
+    pub version: Option<String>,
+    /// Its build.
+    pub build: Option<String>,
+    /// `aarch64`, `x86_64` …
+    pub arch: String,
+    /// Whether System Integrity Protection is on; `None` where there is none or it is not known.
+    pub sip: Option<bool>,
+}
+
+/// A part of a plan. An empty list means all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Selection {
+    /// Profile ids.
+    pub profiles: Vec<String>,
+    /// Expectation ids.
+    pub scenarios: Vec<String>,
 }
 
 /// `summary.json`.

@@ -1,5 +1,6 @@
 //! Reading a bundle without trusting it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -70,7 +71,7 @@ pub fn check(folder: &Path) -> Result<Check, ProbeError> {
     for entry in &index.artifacts {
         if !is_inside(&entry.path) {
             check.problems.push(format!("{INDEX} names a path outside the bundle: {}", entry.path));
-        } else if !found.contains(&entry.path) {
+        } else if found.binary_search(&entry.path).is_err() {
             check.missing.push(entry.path.clone());
         } else {
             let path = folder.join(&entry.path);
@@ -80,7 +81,8 @@ pub fn check(folder: &Path) -> Result<Check, ProbeError> {
             }
         }
     }
-    let listed = |name: &String| index.artifacts.iter().any(|entry| entry.path == *name) || name == INDEX;
+    let named: BTreeSet<&String> = index.artifacts.iter().map(|entry| &entry.path).collect();
+    let listed = |name: &String| named.contains(name) || name == INDEX;
     check.unlisted = found.into_iter().filter(|name| !listed(name)).collect();
     for required in [STATUS, "run_manifest.json", "expected_matrix.json", "mismatch_summary.json", "summary.json"] {
         if !index.artifacts.iter().any(|entry| entry.path == required) {

@@ -56,23 +56,32 @@ pub fn reindex(folder: &Path, repair: bool, now: f64) -> Result<Reindexed, Probe
     Ok(Reindexed { log, written: true })
 }
 
-/// Lists every file of a bundle: the documents in their order, then the rest by name.
-pub(super) fn index_of(folder: &Path, run_id: &str, world_id: &str, status: &str) -> Result<ArtifactIndex, ProbeError> {
-    let found = files_below(folder)?;
+/// Lists every file of a bundle as it is on disk.
+fn index_of(folder: &Path, run_id: &str, world_id: &str, status: &str) -> Result<ArtifactIndex, ProbeError> {
+    let names = files_below(folder)?.into_iter().filter(|name| name != INDEX);
+    let entries = names.map(|name| entry(folder, &name)).collect::<Result<_, _>>()?;
+    Ok(index_with(entries, run_id, world_id, status))
+}
+
+/// The index of these files: the documents in their order, then the rest by name.
+pub(super) fn index_with(
+    mut artifacts: Vec<ArtifactEntry>,
+    run_id: &str,
+    world_id: &str,
+    status: &str,
+) -> ArtifactIndex {
     let rank = |name: &String| DOCUMENTS.iter().position(|known| known == name).unwrap_or(DOCUMENTS.len());
-    let mut names: Vec<String> = found.into_iter().filter(|name| name != INDEX).collect();
-    names.sort_by(|a, b| (rank(a), a).cmp(&(rank(b), b)));
-    let artifacts = names.iter().map(|name| entry(folder, name)).collect::<Result<_, _>>()?;
-    let missing = DOCUMENTS.iter().filter(|known| !names.iter().any(|name| name == *known));
-    Ok(ArtifactIndex {
+    artifacts.sort_by(|a, b| (rank(&a.path), &a.path).cmp(&(rank(&b.path), &b.path)));
+    let missing = DOCUMENTS.iter().filter(|known| !artifacts.iter().any(|entry| entry.path == **known));
+    ArtifactIndex {
         schema_version: tag::ARTIFACT_INDEX.to_owned(),
         run_id: run_id.to_owned(),
         world_id: world_id.to_owned(),
-        artifacts,
         missing: missing.map(|name| (*name).to_owned()).collect(),
+        artifacts,
         status: status.to_owned(),
         extra: Default::default(),
-    })
+    }
 }
 
 fn entry(folder: &Path, name: &str) -> Result<ArtifactEntry, ProbeError> {
@@ -85,13 +94,17 @@ fn entry(folder: &Path, name: &str) -> Result<ArtifactEntry, ProbeError> {
     } else {
         None
     };
-    Ok(ArtifactEntry {
+    Ok(entry_of(name, &bytes, schema_version))
+}
+
+pub(super) fn entry_of(name: &str, bytes: &[u8], schema_version: Option<String>) -> ArtifactEntry {
+    ArtifactEntry {
         path: name.to_owned(),
         file_size: bytes.len() as u64,
-        sha256: sha256_hex(&bytes),
+        sha256: sha256_hex(bytes),
         schema_version,
         extra: Default::default(),
-    })
+    }
 }
 
 pub(super) fn files_below(folder: &Path) -> Result<Vec<String>, ProbeError> {

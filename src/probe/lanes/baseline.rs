@@ -4,18 +4,11 @@ use serde_json::Map;
 
 use super::intent;
 use crate::probe::artifact::{BaselineResult, PathObservation, ProbeResult};
-use crate::probe::one::Ran;
 use crate::probe::registry::Decision;
 use crate::sandbox::{Observation, Outcome, PathSource};
 
-pub(super) fn baseline_rows(ran: &[(String, Ran)]) -> Vec<BaselineResult> {
-    let rows = ran.iter().flat_map(|(id, ran)| {
-        ran.result.probes.iter().zip(&ran.baseline).map(move |(probe, seen)| baseline_row(id, probe, seen))
-    });
-    rows.collect()
-}
-
-fn baseline_row(id: &str, probe: &ProbeResult, seen: &Observation) -> BaselineResult {
+/// The row of one probe without the profile.
+pub(in crate::probe) fn baseline_row(id: &str, probe: &ProbeResult, seen: &Observation) -> BaselineResult {
     let intent = intent(id, probe);
     let cut = |text: &str| text.chars().take(200).collect::<String>();
     BaselineResult {

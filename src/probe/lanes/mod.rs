@@ -1,4 +1,5 @@
-//! Writes the documents of the lanes. Each lane is filled from its own observations only; joins name both sides.
+//! The lanes of a run: joined probe by probe, then written. Each lane is filled from its own observations only; joins name both
+//! sides.
 
 mod baseline;
 mod confounder;
@@ -6,45 +7,114 @@ mod event;
 mod packet;
 mod witness;
 
-pub(super) use baseline::path_observation;
+pub(super) use baseline::{baseline_row, path_observation};
 
 use serde_json::{Map, Value, json};
 
 use super::artifact::{
-    BaselineResult, BaselineResults, Event, Fixtures, OracleResults, PathWitnesses, PrimaryIntent, ProbeResult,
-    RuntimeResults,
+    BaselineResult, Event, Fixtures, LaneResults, MismatchReason, OracleResults, PathWitness, PathWitnesses,
+    PrimaryIntent, ProbeResult, ProfileResult, RuntimeResults,
 };
 use super::error::ProbeError;
-use super::one::Ran;
-use super::run::Documents;
-use super::tag;
+use super::plan::Lanes;
+use super::run::{Documents, PACKETS};
+use super::{pool, tag};
+use crate::sandbox::Fixture;
+
+/// What the baseline lane has of one profile: a row a probe, in their order; none when the lane is off.
+pub(super) type BaselineLane = Vec<BaselineResult>;
+
+/// Everything that the lanes know of one probe.
+pub(super) struct Joined<'a> {
+    pub(super) profile_id: &'a str,
+    pub(super) probe: &'a ProbeResult,
+    pub(super) baseline: Option<&'a BaselineResult>,
+    pub(super) event: Event,
+    /// The event as its document has it: keys sorted, no nulls.
+    pub(super) value: Value,
+    /// Which path the baseline saw, for operations on files.
+    pub(super) baseline_witness: Option<PathWitness>,
+    /// Which path the scenario saw, for operations on files.
+    pub(super) scenario_witness: Option<PathWitness>,
+    /// Why it is not as expected, if it is not.
+    pub(super) reason: MismatchReason,
+}
+
+impl<'a> Joined<'a> {
+    fn new(
+        documents: &Documents<'_>,
+        profile_id: &'a str,
+        profile: &ProfileResult,
+        probe: &'a ProbeResult,
+        baseline: Option<&'a BaselineResult>,
+    ) -> Self {
+        let event = event::event(documents, profile_id, profile, probe, baseline);
+        let on_files = probe.operation.starts_with("file-");
+        Self {
+            value: sorted(json!(event), true),
+            event,
+            baseline_witness: baseline.filter(|_| on_files).map(|row| witness::of_baseline(profile_id, probe, row)),
+            scenario_witness: on_files.then(|| witness::of_scenario(profile_id, probe)),
+            // Anchors are compared when all rows are there.
+            reason: MismatchReason::ExpectationTooStrong,
+            profile_id,
+            probe,
+            baseline,
+        }
+    }
+
+    pub(super) fn scenario_id(&self) -> &str {
+        self.event.scenario_id.as_deref().unwrap_or_default()
+    }
+
+    fn is_mismatch(&self) -> bool {
+        self.event.matches != Some(true)
+    }
+}
+
+/// Joins scenario and baseline, in the order of the plan.
+pub(super) fn join<'a>(
+    documents: &Documents<'_>,
+    results: &'a RuntimeResults,
+    lanes: &'a [BaselineLane],
+) -> Vec<Joined<'a>> {
+    let rows: Vec<_> = results
+        .iter()
+        .zip(lanes)
+        .flat_map(|((id, profile), lane)| {
+            let probes = profile.probes.iter().enumerate();
+            probes.map(move |(at, probe)| (id.as_str(), profile, probe, lane.get(at)))
+        })
+        .collect();
+    const CHUNK: usize = 128;
+    let chunks: Vec<_> = rows.chunks(CHUNK).collect();
+    let joined = pool::ordered(documents.options.jobs, chunks.len(), |at| -> Vec<Joined<'a>> {
+        let chunk = chunks.get(at).copied().unwrap_or_default();
+        chunk.iter().map(|&(id, profile, probe, row)| Joined::new(documents, id, profile, probe, row)).collect()
+    });
+    let mut joined: Vec<Joined<'a>> = joined.into_iter().flatten().collect();
+    let anchors = packet::Anchors::of(&joined);
+    for row in joined.iter_mut().filter(|row| row.is_mismatch()) {
+        row.reason = packet::reason(row, &anchors);
+    }
+    joined
+}
 
 /// Baseline, events, oracle, path witnesses, fixtures, mismatch packets.
 pub(super) fn write(
     documents: &Documents<'_>,
-    ran: &[(String, Ran)],
-    results: &RuntimeResults,
+    joined: &[Joined<'_>],
+    lanes: &Lanes,
+    fixtures: &[Fixture],
 ) -> Result<(), ProbeError> {
-    let lanes = documents.set.plan.lanes();
     let writer = documents.writer;
-    let baseline = baseline::baseline_rows(ran);
     if lanes.baseline {
-        writer.write_json(
-            "baseline_results.json",
-            &BaselineResults {
-                head: documents.head(tag::BASELINE_RESULTS),
-                results: baseline.clone(),
-                extra: Map::new(),
-            },
-        )?;
+        let results: Vec<&BaselineResult> = joined.iter().filter_map(|row| row.baseline).collect();
+        let head = documents.head(tag::BASELINE_RESULTS);
+        writer.write_json("baseline_results.json", &LaneResults { head, results, extra: Map::new() })?;
     }
-    let events: Vec<Event> = results
-        .iter()
-        .flat_map(|(id, profile)| profile.probes.iter().map(move |probe| (id, profile, probe)))
-        .map(|(id, profile, probe)| event::event(documents, id, profile, probe, row_for(&baseline, id, probe)))
-        .collect();
-    let documents_of_events: Vec<Value> = events.iter().map(|event| sorted(json!(event), true)).collect();
-    writer.write_json("runtime_events.normalized.json", &documents_of_events)?;
+    let events: Vec<&Value> = joined.iter().map(|row| &row.value).collect();
+    writer.write_json("runtime_events.normalized.json", &events)?;
     if lanes.oracle {
         writer.write_json(
             "oracle_results.json",
@@ -56,26 +126,27 @@ pub(super) fn write(
             },
         )?;
     }
-    let witnesses = witness::witnesses(ran, &baseline);
+    // Baseline rows first, then the scenario's: a refused open has no path in its own lane.
+    let baseline = joined.iter().filter_map(|row| row.baseline_witness.clone());
+    let scenario = joined.iter().filter_map(|row| row.scenario_witness.clone());
     writer.write_json(
         "path_witnesses.json",
         &PathWitnesses {
             head: documents.head(tag::PATH_WITNESSES),
             plan_id: documents.set.plan.plan_id.clone(),
-            records: witnesses.clone(),
+            records: baseline.chain(scenario).collect(),
             extra: Map::new(),
         },
     )?;
-    let fixtures = documents.fixtures.iter().map(|fixture| json!(fixture)).collect();
+    let fixtures = fixtures.iter().map(|fixture| json!(fixture)).collect();
     writer
         .write_json("fixtures.json", &Fixtures { head: documents.head(tag::FIXTURES), fixtures, extra: Map::new() })?;
     let mut packets = String::new();
-    for event in events.iter().filter(|event| event.matches != Some(true)) {
-        let packet = packet::packet(documents, event, &baseline, &witnesses);
-        packets.push_str(&sorted(json!(packet), false).to_string());
+    for row in joined.iter().filter(|row| row.is_mismatch()) {
+        packets.push_str(&sorted(json!(packet::packet(documents, row)), false).to_string());
         packets.push('\n');
     }
-    writer.write("mismatch_packets.jsonl", packets.as_bytes())
+    writer.write(PACKETS, packets.as_bytes())
 }
 
 fn intent(id: &str, probe: &ProbeResult) -> PrimaryIntent {
@@ -85,11 +156,6 @@ fn intent(id: &str, probe: &ProbeResult) -> PrimaryIntent {
         profile_id: id.to_owned(),
         probe_name: probe.name.clone().unwrap_or_default(),
     }
-}
-
-fn row_for<'a>(baseline: &'a [BaselineResult], id: &str, probe: &ProbeResult) -> Option<&'a BaselineResult> {
-    let name = probe.name.as_deref().unwrap_or_default();
-    baseline.iter().find(|row| row.profile_id == id && row.probe_name == name)
 }
 
 /// The expectation id, else `profile::name`, else `profile::operation::target`.

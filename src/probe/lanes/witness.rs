@@ -2,39 +2,32 @@
 
 use serde_json::Map;
 
-use super::{row_for, scenario_id};
+use super::scenario_id;
 use crate::probe::artifact::{BaselineResult, Canonicalization, PathObservation, PathWitness, ProbeResult};
-use crate::probe::one::Ran;
 use crate::probe::registry::Decision;
 use crate::probe::tag;
 
-/// Baseline rows first, then the scenario's: a refused open has no path in its own lane.
-pub(super) fn witnesses(ran: &[(String, Ran)], baseline: &[BaselineResult]) -> Vec<PathWitness> {
-    let mut records = Vec::new();
-    for (id, ran) in ran {
-        for probe in ran.result.probes.iter().filter(|probe| probe.operation.starts_with("file-")) {
-            if let Some(row) = row_for(baseline, id, probe) {
-                let mut record = witness("baseline", id, probe, row.path_observation.as_ref());
-                record.decision = Some(row.status);
-                record.exit_code = row.exit_code;
-                record.command = row.command.clone();
-                records.push(record);
-            }
-        }
+/// Which path the baseline saw.
+pub(super) fn of_baseline(id: &str, probe: &ProbeResult, row: &BaselineResult) -> PathWitness {
+    PathWitness {
+        decision: Some(row.status),
+        exit_code: row.exit_code,
+        command: row.command.clone(),
+        ..witness("baseline", id, probe, row.path_observation.as_ref())
     }
-    for (id, ran) in ran {
-        for probe in ran.result.probes.iter().filter(|probe| probe.operation.starts_with("file-")) {
-            let opened = probe.path_observation.as_ref().filter(|_| probe.actual == Some(Decision::Allow));
-            let mut record = witness("scenario", id, probe, opened);
-            record.decision = probe.actual;
-            record.errno = probe.runtime_result.errno;
-            record.failure_stage = probe.runtime_result.failure_stage.clone();
-            record.failure_kind = probe.runtime_result.failure_kind.clone();
-            record.command = probe.command.clone();
-            records.push(record);
-        }
+}
+
+/// Which path the scenario saw: none when the open was refused.
+pub(super) fn of_scenario(id: &str, probe: &ProbeResult) -> PathWitness {
+    let opened = probe.path_observation.as_ref().filter(|_| probe.actual == Some(Decision::Allow));
+    PathWitness {
+        decision: probe.actual,
+        errno: probe.runtime_result.errno,
+        failure_stage: probe.runtime_result.failure_stage.clone(),
+        failure_kind: probe.runtime_result.failure_kind.clone(),
+        command: probe.command.clone(),
+        ..witness("scenario", id, probe, opened)
     }
-    records
 }
 
 fn witness(lane: &str, id: &str, probe: &ProbeResult, seen: Option<&PathObservation>) -> PathWitness {
