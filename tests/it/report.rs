@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use sbpl::probe::{self, Clock, Files, Identity, PlanSet, ProbeError, ReadFailure, RunOptions};
+use sbpl::probe::{self, Clock, Files, Identity, PlanSet, ProbeError, ReadFailure, RunOptions, Silent};
 use sbpl::profile::{EvalOptions, NoImports};
 use sbpl::report::{Bundle, page};
 use sbpl::sandbox::Simulated;
@@ -42,9 +43,12 @@ fn example(out: &Path) -> PathBuf {
         files: &Example,
         loader: &NoImports,
         out,
-        identity: &Identity { run_id: "00000000-0000-4000-8000-000000000000".to_owned(), pid: 1 },
+        identity: &Identity { run_id: "00000000-0000-4000-8000-000000000000".to_owned(), pid: 1, host: None },
         clock: &Noon,
         shims: true,
+        dry: false,
+        jobs: NonZeroUsize::MIN,
+        progress: &Silent,
     };
     probe::run(&set, &options).unwrap().folder
 }
