@@ -6,20 +6,20 @@ use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
+use super::changes::{self, names, request_text};
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::side::{self, Side};
 use super::{blob_file, files, shim};
 use crate::blob::Options;
-use crate::decide::{Attribute, Budget, Request, Undecided, Value as Known};
+use crate::decide::{Budget, Request, Undecided};
 use crate::diag::{Code, Source};
 use crate::diff::blob::BlobDiff;
-use crate::diff::semantic::{self, Change, Comparison};
+use crate::diff::semantic::{self, Comparison};
 use crate::diff::text::{Line, LineKind};
 use crate::diff::{rules, text};
 use crate::policy::print::Printer;
 use crate::policy::{Policy, RuleId};
-use crate::vocab::{OpId, Target};
 
 const CODE_MODE: Code = Code("E0752");
 pub(super) const CODE_TARGETS: Code = Code("E0751");
@@ -194,108 +194,24 @@ fn rule_changes(context: &mut Context, a: &Side, b: &Side) -> Result<Exit, Box<F
     Ok(if found.is_empty() { Exit::Fine } else { Exit::No })
 }
 
-fn names(target: &Target, operations: &[OpId]) -> Vec<&'static str> {
-    operations.iter().map(|operation| target.operation(*operation).name).collect()
-}
-
-/// A value as `--arg` takes it.
-fn known_text(attribute: &str, known: &Known) -> String {
-    let lossy = |text: &Vec<u8>| String::from_utf8_lossy(text).replace(|c: char| c.is_control(), "\u{fffd}");
-    match known {
-        Known::Absent => format!("{attribute}="),
-        Known::Strings(all) => {
-            all.iter().map(|text| format!("{attribute}={}", lossy(text))).collect::<Vec<_>>().join(" ")
-        }
-        Known::Numbers(all) => all.iter().map(|number| format!("{attribute}={number}")).collect::<Vec<_>>().join(" "),
-        Known::Flag(flag) => format!("{attribute}={flag}"),
-        Known::Address(address) => format!("{attribute}={address}"),
-    }
-}
-
-fn request_words(target: &Target, request: &Request) -> Vec<String> {
-    let word = |(attribute, known): &(Attribute, Known)| match (attribute, known) {
-        (Attribute::Filter(filter), Known::Numbers(all)) => {
-            let symbols = target.filter(*filter).and_then(|info| info.symbols);
-            let symbol = |number: &u16| symbols.and_then(|name| target.symbol_named(name, *number));
-            let name = attribute.name(target);
-            let shown = |number| format!("{name}={}", symbol(number).map_or_else(|| number.to_string(), str::to_owned));
-            all.iter().map(shown).collect::<Vec<_>>().join(" ")
-        }
-        _ => known_text(&attribute.name(target), known),
-    };
-    request.values.iter().map(word).collect()
-}
-
-fn request_text(target: &Target, request: &Request) -> String {
-    match request_words(target, request) {
-        words if words.is_empty() => "any request".to_owned(),
-        words => words.join(" "),
-    }
-}
-
 fn changes(context: &mut Context, comparison: &mut Comparison) -> Exit {
     let target = comparison.target();
     let all = comparison.changes();
-    let differ: Vec<&(OpId, Change)> = all.iter().filter(|(_, change)| *change != Change::Equal).collect();
-    let undecided = all.iter().filter(|(_, change)| matches!(change, Change::Undecided(_))).count();
+    let counts = changes::Counts::of(&all);
     if context.json {
-        let witness = |request: &Option<Request>| request.as_ref().map(|request| request_words(target, request));
-        let rows: Vec<Value> = all
-            .iter()
-            .map(|(operation, change)| {
-                let mut row = json!({ "operation": target.operation(*operation).name, "change": change.name() });
-                match change {
-                    Change::Equal => {}
-                    Change::Differs { widened, narrowed } => {
-                        row["widened"] = json!(witness(widened));
-                        row["narrowed"] = json!(witness(narrowed));
-                    }
-                    Change::Undecided(reason) => row["reason"] = json!(reason.to_string()),
-                }
-                row
-            })
-            .collect();
         context.print_json(&json!({
             "mode": "semantic",
-            "equal": differ.is_empty(),
-            "undecided": undecided,
-            "operations": rows,
+            "equal": counts.differing() + counts.undecided == 0,
+            "undecided": counts.undecided,
+            "operations": changes::rows(target, &all),
         }));
     } else {
-        // Operations that change alike are told together.
-        let mut groups: Vec<(String, Vec<OpId>)> = Vec::new();
-        for (operation, change) in differ.iter().copied() {
-            let text = change_text(target, change);
-            match groups.iter_mut().find(|(known, _)| *known == text) {
-                Some((_, operations)) => operations.push(*operation),
-                None => groups.push((text, vec![*operation])),
-            }
-        }
-        for (text, operations) in groups {
-            context.print(format!("{}\n{text}", names(target, &operations).join(", ")));
-        }
+        context.print(changes::text(target, &all));
     }
-    match (differ.len(), undecided) {
-        (0, _) => Exit::Fine,
-        (differ, undecided) if differ == undecided => Exit::Depends,
+    match (counts.differing(), counts.undecided) {
+        (0, 0) => Exit::Fine,
+        (0, _) => Exit::Depends,
         _ => Exit::No,
-    }
-}
-
-fn change_text(target: &Target, change: &Change) -> String {
-    match change {
-        Change::Equal => String::new(),
-        Change::Undecided(reason) => format!("  undecided: {reason}\n"),
-        Change::Differs { widened, narrowed } => {
-            let mut text = String::new();
-            if let Some(request) = widened {
-                text.push_str(&format!("  widened: {} (A denies, B allows)\n", request_text(target, request)));
-            }
-            if let Some(request) = narrowed {
-                text.push_str(&format!("  narrowed: {} (A allows, B denies)\n", request_text(target, request)));
-            }
-            text
-        }
     }
 }
 
@@ -331,7 +247,7 @@ fn checked(context: &mut Context, comparison: &mut Comparison, check: Check) -> 
         context.print_json(&json!({
             "check": word,
             "holds": holds,
-            "counterexample": shown.map(|(name, request)| json!({ "operation": name, "values": request_words(target, request) })),
+            "counterexample": shown.map(|(name, request)| json!({ "operation": name, "values": request.words(target) })),
             "undecided": names(target, &open.iter().map(|(operation, _)| *operation).collect::<Vec<_>>()),
         }));
     } else {

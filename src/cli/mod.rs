@@ -67,6 +67,7 @@ enum Verb {
 
 mod blob_file;
 mod bundle;
+mod changes;
 mod codes;
 mod compile;
 mod completions;

@@ -1,19 +1,27 @@
 //! `sbpl shim`: declarative changes to a profile.
 
+mod report;
+mod stage;
+
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+
+use stage::{Done, Stage, refuse_broken, warn_unproved};
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::files;
 use crate::diag::{Code, Diagnostic, Severity, Source, SourceMap};
-use crate::shim::{self, ApplyError, Bound, Edit, Shim};
+use crate::shim::{self, ApplyError, Bound, Shim, ShimError};
 
 const CODE_UNKNOWN_SHIM: Code = Code("E0720");
 const CODE_NOT_APPLIED: Code = Code("E0721");
 
 /// Apply shims to a profile, or list those that are built in.
+///
+/// A shim that states what it widens or narrows is held to it, over all requests: one that changes more is refused with a
+/// request that shows it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Profile; `-` is standard input.
@@ -28,8 +36,12 @@ pub(super) struct Args {
     /// Where to write the text; standard output without it.
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
+    /// Say what the shims change, operation by operation, with a request for each change, instead of printing the profile. Exit
+    /// status 0: every contract is kept; 1: one is broken; 3: not all could be decided.
+    #[arg(long, conflicts_with = "output")]
+    report: bool,
     /// List the built-in shims.
-    #[arg(long, conflicts_with_all = ["file", "shims", "key", "output"])]
+    #[arg(long, conflicts_with_all = ["file", "shims", "key", "output", "report"])]
     list: bool,
 }
 
@@ -41,7 +53,7 @@ struct Chosen {
 
 impl Args {
     pub(super) fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
-        let Some(file) = self.file else {
+        let Some(file) = self.file.clone() else {
             list(context);
             return Ok(Exit::Fine);
         };
@@ -49,30 +61,39 @@ impl Args {
         for name in &self.shims {
             chosen.extend(choose(context, name)?);
         }
-        let profile = files::read(context, &file)?;
+        let original = files::read(context, &file)?;
         let key = self.key.as_deref();
-        let (mut text, mut reports) = (profile.shared_text(), Vec::new());
-        for Chosen { shim, source } in &chosen {
-            let found = Source::new(profile.name(), text);
-            let applied =
-                shim::apply(shim, found.shared_text(), key).map_err(|error| failure(&found, source, error))?;
-            warn_without_key(context, shim, key);
-            reports.push(json!({
-                "shim": shim.name,
-                "edits": applied.edits.iter().map(|edit| edit_json(&found, edit)).collect::<Vec<_>>(),
-            }));
-            text = applied.text.into();
+        let mut stage = Stage::new(original.clone());
+        let mut applied = Vec::new();
+        for Chosen { shim, source } in chosen {
+            warn_without_key(context, &shim, key);
+            let (edits, contract) = stage.apply(context, &shim, &source, key)?;
+            if !self.report {
+                refuse_broken(&source, &contract)?;
+                warn_unproved(context, &shim, &contract);
+            }
+            applied.push(Done { shim, edits, contract });
         }
+        if self.report {
+            return report::report(context, &original, &mut stage, key, &applied);
+        }
+        let text = stage.source.shared_text();
         if let Some(output) = &self.output {
             let inputs: Vec<&Path> =
                 [file.as_path()].into_iter().chain(self.shims.iter().map(PathBuf::as_path)).collect();
             files::write_atomically(context, output, &text, &inputs)?;
         }
         if context.json {
+            let reports: Vec<Value> = applied
+                .iter()
+                .map(|Done { shim, edits, contract }| {
+                    json!({ "shim": shim.name, "contract": contract.name(), "edits": edits })
+                })
+                .collect();
             context.print_json(&json!({
-                "file": profile.name(),
+                "file": original.name(),
                 "key": key,
-                "changed": &*text != profile.text(),
+                "changed": &*text != original.text(),
                 "shims": reports,
                 "text": String::from_utf8_lossy(&text),
             }));
@@ -129,9 +150,15 @@ fn failure(profile: &Source, shim: &Source, error: ApplyError) -> Box<Failure> {
             let id = sources.add(profile.clone());
             errors.iter().map(|error| error.to_diagnostic(id)).collect()
         }
-        ApplyError::Shim(error) => vec![error.to_diagnostic(sources.add(shim.clone()))],
+        ApplyError::Shim(error) => return shim_failure(shim, &error),
     };
     Failure::from_diagnostics(Exit::BadInput, diagnostics, sources)
+}
+
+fn shim_failure(shim: &Source, error: &ShimError) -> Box<Failure> {
+    let mut sources = SourceMap::new();
+    let id = sources.add(shim.clone());
+    Failure::from_diagnostics(Exit::BadInput, vec![error.to_diagnostic(id)], sources)
 }
 
 fn warn_without_key(context: &mut Context, shim: &Shim, key: Option<&str>) {
@@ -143,19 +170,6 @@ fn warn_without_key(context: &mut Context, shim: &Shim, key: Option<&str>) {
     let mut warning = Diagnostic::warning(CODE_NOT_APPLIED, message).with_help("give the profile's id with --key");
     warning.severity = Severity::Warning;
     context.report(&SourceMap::new(), &[warning]);
-}
-
-fn edit_json(found: &Source, edit: &Edit) -> Value {
-    let start = found.line_column(edit.span.start);
-    json!({
-        "kind": edit.kind,
-        "start": edit.span.start,
-        "end": edit.span.end,
-        "line": start.line,
-        "column": start.column,
-        "old": String::from_utf8_lossy(found.slice(edit.span)),
-        "new": String::from_utf8_lossy(&edit.new),
-    })
 }
 
 fn list(context: &mut Context) {

@@ -7,7 +7,11 @@
 //!
 //! Only verdicts are compared. Modifiers (`no-log`, `send-signal` …) are the business of [`rules`](super::rules).
 
+mod region;
+
 use std::collections::HashMap;
+
+pub use region::{Bounds, Breach, Direction, Extent, Region};
 
 use crate::blob::Program;
 use crate::decide::atoms::Atoms;
@@ -80,6 +84,8 @@ pub struct Comparison {
     dag: Dag,
     /// Roots of A and B by operation; an error when the diagram of one side is too large.
     roots: Result<[Vec<Root>; 2], TooManyNodes>,
+    /// What changes may be confined to, by operation, for each direction that has a bound.
+    bounds: Result<[Option<Vec<Root>>; 2], TooManyNodes>,
 }
 
 fn target(side: Side<'_>) -> Result<&'static Target, GraphError> {
@@ -119,6 +125,14 @@ impl Comparison {
     /// # Errors
     /// [`CompareError`].
     pub fn new(a: Side<'_>, b: Side<'_>, budget: Budget) -> Result<Self, CompareError> {
+        Self::bounded(a, b, &Bounds::default(), budget)
+    }
+
+    /// The same, with bounds that [`breaches`](Self::breaches) holds the changes against.
+    ///
+    /// # Errors
+    /// [`CompareError`].
+    pub fn bounded(a: Side<'_>, b: Side<'_>, bounds: &Bounds, budget: Budget) -> Result<Self, CompareError> {
         let (target, other) = (target(a)?, target(b)?);
         if target.name() != other.name() {
             return Err(CompareError::Targets(target.name(), other.name()));
@@ -131,15 +145,19 @@ impl Comparison {
                 Side::Program(program, profile) => Compiled::Graph(Lifted::new(program, profile, &mut atoms)?),
             });
         }
+        let regions = bounds.each().map(|region| region.map(|region| region.compile(&mut atoms)));
         atoms.freeze();
         let mut dag = Dag::new(budget.nodes);
         compiled.iter().for_each(|side| side.order(&mut dag));
+        regions.iter().flatten().for_each(|region| region.order(&mut dag));
         let mut roots = || {
             let [a, b] = &compiled[..] else { return Err(TooManyNodes) };
             Ok([a.roots(&mut dag)?, b.roots(&mut dag)?])
         };
         let roots = roots();
-        Ok(Self { target, atoms, exclusive: Exclusive::new(target), budget, dag, roots })
+        let [widened, narrowed] = regions.map(|region| region.map(|region| region.roots(target, &mut dag)).transpose());
+        let bounds = widened.and_then(|widened| Ok([widened, narrowed?]));
+        Ok(Self { target, atoms, exclusive: Exclusive::new(target), budget, dag, roots, bounds })
     }
 
     /// The system of both sides.
@@ -226,6 +244,11 @@ impl Comparison {
         }
         out
     }
+}
+
+/// The same values asked of another operation.
+fn for_request(request: Request, operation: OpId) -> Request {
+    Request { operation, ..request }
 }
 
 /// The change of another operation with the same roots, said of `operation`.

@@ -3,10 +3,11 @@
 use thiserror::Error;
 
 use crate::diag::{Code, Diagnostic, Location, SourceId, Span};
+use crate::diff::semantic::Direction;
 use crate::syntax::SyntaxError;
 
 /// Every code of this room with its meaning in one line.
-pub const CODES: [(Code, &str); 8] = [
+pub const CODES: [(Code, &str); 11] = [
     (EXPECTED, "a form of a shim file is not what its place asks for"),
     (UNKNOWN_CLAUSE, "a shim holds a form that is no step and no statement"),
     (BAD_NAME, "a shim's name is missing, has other letters than a-z 0-9 - or is taken"),
@@ -15,6 +16,9 @@ pub const CODES: [(Code, &str); 8] = [
     (UNSTABLE, "applying the shim to its own result would change it again"),
     (CONTRACT_TWICE, "a shim says twice what it widens or narrows"),
     (TOO_DEEP, "steps are nested deeper than the limit"),
+    (BROKEN, "a shim changes more answers than its contract says"),
+    (BAD_SCOPE, "a scope of a contract means nothing on this system"),
+    (UNPROVED, "whether a shim keeps its contract was not decided"),
 ];
 
 const EXPECTED: Code = Code("E0501");
@@ -25,6 +29,10 @@ const NO_STEP: Code = Code("E0505");
 const UNSTABLE: Code = Code("E0506");
 const CONTRACT_TWICE: Code = Code("E0507");
 const TOO_DEEP: Code = Code("E0508");
+const BROKEN: Code = Code("E0509");
+const BAD_SCOPE: Code = Code("E0510");
+/// For the warning that a contract was not decided.
+pub const UNPROVED: Code = Code("E0511");
 
 /// Kinds of [`ShimError`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -65,6 +73,34 @@ pub enum ShimErrorKind {
         /// The limit.
         limit: usize,
     },
+    /// See [`super::Shim::check_contract`].
+    #[error("the shim '{shim}' {} {operation} where it does not say so: {}", opens(*.direction), request(.values))]
+    Broken {
+        /// The shim.
+        shim: String,
+        /// Which way the answer changes.
+        direction: Direction,
+        /// The operation of the request that shows it.
+        operation: &'static str,
+        /// The values of that request, as `sbpl decide --arg` takes them.
+        values: Vec<String>,
+        /// The other operations for which the contract is broken that way.
+        others: Vec<String>,
+    },
+    /// An operation or filter of a contract that this system does not have.
+    #[error("this scope cannot be evaluated: {0}")]
+    BadScope(String),
+}
+
+fn opens(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Widened => "opens",
+        Direction::Narrowed => "closes",
+    }
+}
+
+fn request(values: &[String]) -> String {
+    if values.is_empty() { "any request".to_owned() } else { values.join(" ") }
 }
 
 impl ShimErrorKind {
@@ -81,6 +117,8 @@ impl ShimErrorKind {
             Self::Unstable(_) => UNSTABLE,
             Self::ContractTwice(_) => CONTRACT_TWICE,
             Self::TooDeep { .. } => TOO_DEEP,
+            Self::Broken { .. } => BROKEN,
+            Self::BadScope(_) => BAD_SCOPE,
         })
     }
 
@@ -92,6 +130,22 @@ impl ShimErrorKind {
             ),
             Self::Unstable(_) => {
                 Some("A replacement must not match the pattern that it replaces, and no step may undo another.")
+            }
+            Self::Broken { direction: Direction::Widened, .. } => {
+                Some("State it in (widens …), or make the shim's rules narrower.")
+            }
+            Self::Broken { direction: Direction::Narrowed, .. } => {
+                Some("State it in (narrows …), or make the shim's rules narrower.")
+            }
+            Self::BadScope(_) => Some("A scope is (OPERATION… FILTER…), written as in a rule; _ is any operation."),
+            _ => None,
+        }
+    }
+
+    fn note(&self) -> Option<String> {
+        match self {
+            Self::Broken { others, .. } if !others.is_empty() => {
+                Some(format!("the same happens to {}", others.join(", ")))
             }
             _ => None,
         }
@@ -115,10 +169,9 @@ impl ShimError {
             (ShimErrorKind::Syntax(error), _) => return error.to_diagnostic(source),
             (_, code) => code.unwrap_or(EXPECTED),
         };
-        let diagnostic = Diagnostic::error(code, self.kind.to_string()).at(Location::new(source, self.span));
-        match self.kind.help() {
-            Some(help) => diagnostic.with_help(help),
-            None => diagnostic,
-        }
+        let mut diagnostic = Diagnostic::error(code, self.kind.to_string()).at(Location::new(source, self.span));
+        diagnostic.help.extend(self.kind.help().map(str::to_owned));
+        diagnostic.notes.extend(self.kind.note());
+        diagnostic
     }
 }

@@ -3,7 +3,8 @@
 //! A shim file (`grammar/shim.ebnf`) is written in SBPL's own lexical syntax and holds data, no program. Its steps append
 //! rules, add the `/private` sibling of paths that go through a link, rewrite such paths, replace or drop rules, for every
 //! profile or for named ones only. The room works on the lossless tree: a shim yields text [`Edit`]s, so comments and layout
-//! of everything else stay. It knows the *form* of rules and nothing of what evaluation makes of them.
+//! of everything else stay. The transforms know the *form* of rules and nothing of what evaluation makes of them; what a shim
+//! widens is the business of [`Shim::check_contract`], which compares the evaluated profiles before and after.
 //!
 //! ```
 //! let shim = sbpl::shim::built_in("process-exec").unwrap();
@@ -23,6 +24,7 @@
 mod append;
 mod apply;
 mod built_in;
+mod contract;
 mod drop;
 mod error;
 mod file;
@@ -31,7 +33,8 @@ mod sibling;
 
 pub use apply::{Applied, ApplyError, Edit, EditKind, apply};
 pub use built_in::{built_in, built_ins};
-pub use error::{CODES, ShimError, ShimErrorKind};
+pub use contract::Kept;
+pub use error::{CODES, ShimError, ShimErrorKind, UNPROVED};
 pub use file::{Bound, PathPair, Pattern, Scope, Shim, Step, parse};
 
 #[cfg(test)]

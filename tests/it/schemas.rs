@@ -264,3 +264,14 @@ fn tags_of_older_documents() {
     assert!(!tag::same_kind(tag::PLAN, tag::PLAN_TEMPLATE));
     assert!(!tag::same_kind(tag::PATH_WITNESS, tag::PATH_WITNESSES));
 }
+
+/// The recorded output of `sbpl shim --report --json` (`tests/cli/shim`).
+#[test]
+fn a_shim_report_fits_its_schema() {
+    check("shim_report", &recorded("contract.shim.report-json.stdout"));
+}
+
+fn recorded(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/shim").join(name);
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}

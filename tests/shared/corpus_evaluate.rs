@@ -64,7 +64,7 @@ struct Parameters {
     profiles: std::collections::BTreeMap<String, Params>,
 }
 
-struct Folders(Vec<PathBuf>);
+pub(crate) struct Folders(Vec<PathBuf>);
 
 impl Loader for Folders {
     fn load(&self, request: &ImportRequest, _: u64) -> Result<Source, ImportError> {
@@ -92,28 +92,39 @@ fn parameters(profile: &str) -> Result<Params, Failed> {
     Ok(params)
 }
 
-fn options(corpus: &str, profile: &str) -> Result<EvalOptions, Failed> {
+pub(crate) fn options(corpus: &str, profile: &str) -> Result<EvalOptions, Failed> {
     let target = vocab::target(if corpus == "modern" { vocab::DEFAULT_TARGET } else { corpus })?;
     Ok(EvalOptions { target, params: Some(parameters(&format!("{corpus}/{profile}"))?), ..EvalOptions::default() })
 }
 
-fn loader(shared: &Path) -> Folders {
+pub(crate) fn loader(shared: &Path) -> Folders {
     Folders(vec![shared.join("corpus/modern"), shared.join("corpus/macos-10.15")])
 }
 
-fn corpus(shared: &Path, corpus: &str, failing: &[(&str, &str, &str)]) -> Result<(), Failed> {
+/// The names of the profiles of a corpus.
+pub(crate) fn names(shared: &Path, corpus: &str) -> Result<Vec<String>, Failed> {
     let folder = shared.join("corpus").join(corpus);
     let mut names: Vec<String> =
         std::fs::read_dir(&folder)?.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.retain(|name| name.contains(".sb"));
     names.sort();
+    Ok(names)
+}
+
+/// A profile's text; a fragment inside a text of ours.
+pub(crate) fn text(shared: &Path, corpus: &str, name: &str) -> Result<Vec<u8>, Failed> {
+    Ok(match FRAGMENTS.contains(&name) {
+        true => WRAPPER.replace("NAME", name).into_bytes(),
+        false => std::fs::read(shared.join("corpus").join(corpus).join(name))?,
+    })
+}
+
+fn corpus(shared: &Path, corpus: &str, failing: &[(&str, &str, &str)]) -> Result<(), Failed> {
+    let names = names(shared, corpus)?;
     let (mut evaluated, mut refused, mut same) = (0, 0, 0);
     for name in &names {
         let options = options(corpus, name)?;
-        let text = match FRAGMENTS.contains(&name.as_str()) {
-            true => WRAPPER.replace("NAME", name).into_bytes(),
-            false => std::fs::read(folder.join(name))?,
-        };
+        let text = text(shared, corpus, name)?;
         let outcome = evaluate(Source::new(name.as_str(), text), &loader(shared), &options);
         let expected = failing.iter().find(|(known, ..)| known == name);
         match (outcome, expected) {
