@@ -137,7 +137,7 @@ fn navigation(body: &mut Markup, view: &View<'_>) {
         // The script shows it: without one it could not do anything.
         nav.element("div", &[("id", "filter-bar"), ("hidden", "")], |bar| {
             bar.leaf("label", &[("for", "filter")], "Filter");
-            let hint = "words: a profile, path, operation, deny, mismatch …";
+            let hint = "a profile, path, operation, deny …";
             let input = [("id", "filter"), ("type", "search"), ("placeholder", hint), ("autocomplete", "off")];
             bar.void("input", &[&input[..], &[("spellcheck", "false"), ("aria-describedby", "filter-said")]].concat());
             bar.leaf("output", &[("id", "filter-said"), ("for", "filter"), ("aria-live", "polite")], "");

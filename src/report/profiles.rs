@@ -2,8 +2,8 @@
 
 use super::code::{self, Overlay};
 use super::markup::Markup;
-use super::{View, heading, named, profile_anchor};
-use crate::probe::artifact::{ProfileDiff, ProfileResult};
+use super::{View, columns, heading, mark, name, named, profile_anchor, wide_table};
+use crate::probe::artifact::{ChangedOperations, ProfileDiff, ProfileResult};
 use crate::sandbox::Stage;
 
 /// Lines of a text that is shown unfolded.
@@ -19,6 +19,9 @@ pub(super) fn section(main: &mut Markup, view: &View<'_>) {
     });
 }
 
+/// Operations of a change that are shown unfolded.
+const FIRST_OPERATIONS: usize = 12;
+
 fn profile(section: &mut Markup, view: &View<'_>, number: usize, id: &str, result: &ProfileResult) {
     let diff = view.bundle.diffs.as_ref().and_then(|diffs| diffs.profiles.get(id));
     let attributes = [("id", &*profile_anchor(number)), ("class", "profile"), ("data-profile", &*number.to_string())];
@@ -26,6 +29,9 @@ fn profile(section: &mut Markup, view: &View<'_>, number: usize, id: &str, resul
         article.leaf("h3", &[], id);
         facts(article, result, diff);
         text(article, view, number, result, diff);
+        if let Some(diff) = diff {
+            meaning(article, id, diff);
+        }
     });
 }
 
@@ -80,5 +86,68 @@ fn text(article: &mut Markup, view: &View<'_>, number: usize, result: &ProfileRe
             // A diff that is not of this text is shown as it stands.
             details.leaf("pre", &[("class", "code")], unified);
         }
+    });
+}
+
+/// What the shims widen and narrow, over all requests.
+fn meaning(article: &mut Markup, id: &str, diff: &ProfileDiff) {
+    let quiet = |article: &mut Markup, text: &str| article.leaf("p", &[("class", "quiet")], text);
+    let changes = match (&diff.semantic, &diff.error) {
+        _ if diff.text.is_empty() => return,
+        (_, Some(error)) => return quiet(article, &format!("What that means cannot be said: {error}")),
+        (None, None) => return quiet(article, "What that means was not asked."),
+        (Some(changes), None) => changes,
+    };
+    if changes.is_empty() {
+        return quiet(article, "The shims change no answer to any request.");
+    }
+    article.leaf("h4", &[], "What the shims change, over all requests");
+    wide_table(article, &format!("What the shims change in {id}"), "meaning", |table| {
+        columns(table, &["Operations", "Change", "A request that shows it"]);
+        table.element("tbody", &[], |body| changes.iter().for_each(|change| changed(body, change)));
+    });
+}
+
+/// Names, separated by commas.
+fn names(cell: &mut Markup, all: &[String]) {
+    for (at, one) in all.iter().enumerate() {
+        cell.text(if at == 0 { "" } else { ", " });
+        name(cell, one);
+    }
+}
+
+fn changed(body: &mut Markup, change: &ChangedOperations) {
+    body.line_end();
+    body.element("tr", &[("class", "row")], |row| {
+        row.element("th", &[("scope", "row")], |cell| {
+            let (first, more) = change.operations.split_at(change.operations.len().min(FIRST_OPERATIONS));
+            names(cell, first);
+            if !more.is_empty() {
+                cell.element("details", &[], |details| {
+                    details.leaf("summary", &[], &format!("and {} more", more.len()));
+                    names(details, more);
+                });
+            }
+        });
+        let (class, symbol) = match change.change.as_str() {
+            "widened" => ("open", "+"),
+            "narrowed" => ("held", "−"),
+            "both" => ("open", "±"),
+            _ => ("stop", "?"),
+        };
+        row.element("td", &[("class", class)], |cell| mark(cell, symbol, &named(&change.change)));
+        row.element("td", &[], |cell| {
+            for (request, answer) in
+                [(&change.widened, "refused before, allowed now"), (&change.narrowed, "allowed before, refused now")]
+            {
+                let Some(words) = request else { continue };
+                let words = if words.is_empty() { "any request".to_owned() } else { words.join(" ") };
+                name(cell, &words);
+                cell.leaf("small", &[], answer);
+            }
+            if let Some(reason) = &change.reason {
+                cell.leaf("small", &[], reason);
+            }
+        });
     });
 }

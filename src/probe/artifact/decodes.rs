@@ -80,6 +80,9 @@ pub struct ProfileDiff {
     pub shims: Vec<String>,
     /// Rules that differ after evaluation.
     pub rules: Vec<ChangedRule>,
+    /// Operations that answer some request otherwise than before, over all requests; `None` when that was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub semantic: Option<Vec<ChangedOperations>>,
     /// Why there are no rules to compare.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -155,4 +158,22 @@ pub struct Literal {
     pub text: String,
     /// How many nodes and tables refer to it.
     pub users: u32,
+}
+
+/// Operations whose answers change alike.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangedOperations {
+    /// `widened`, `narrowed`, `both`, `undecided`.
+    pub change: String,
+    /// Which operations.
+    pub operations: Vec<String>,
+    /// A request that the original refuses and the shimmed profile allows, as `FILTER=VALUE`; empty for any request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub widened: Option<Vec<String>>,
+    /// A request that the original allows and the shimmed profile refuses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub narrowed: Option<Vec<String>>,
+    /// Why it is undecided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }

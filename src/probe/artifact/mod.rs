@@ -17,7 +17,7 @@ mod results;
 mod run;
 
 pub use decodes::{
-    BlobContents, Bucket, ChangedRule, Decode, DecodeResult, GoldenDecodes, Literal, Literals, Nodes, ProfileDiff,
+    BlobContents, Bucket, ChangedOperations, ChangedRule, Decode, DecodeResult, GoldenDecodes, Literal, Literals, Nodes, ProfileDiff,
     RuntimeDiffs,
 };
 pub use event::{Event, FileConfounder, PlatformPolicy, PolicyLayers, PrimaryIntent, ProcessPolicy};
