@@ -1,11 +1,10 @@
 //! What stands above and below the sections: which run this is, and what it came to.
 
-use serde_json::Value;
-
 use super::assets;
 use super::markup::Markup;
 use super::verdict::Verdict;
 use super::{Bundle, View};
+use crate::probe::artifact::{Host, Selection};
 
 pub(super) fn head(html: &mut Markup, view: &View<'_>) {
     html.element("head", &[], |head| {
@@ -87,9 +86,8 @@ fn facts(header: &mut Markup, bundle: &Bundle) {
         ("finished", utc(status.updated_at_unix)),
         ("plan digest", manifest.head.plan_digest.clone()),
     ];
-    if let Some(host) = manifest.extra.get("host") {
-        rows.insert(2, ("host", words(host)));
-    }
+    rows.extend(manifest.host.as_ref().map(|host| ("host", host_words(host))));
+    rows.extend(manifest.only.as_ref().map(|only| ("only", selection_words(only))));
     header.element("dl", &[("class", "facts")], |list| {
         for (name, value) in &rows {
             list.element("div", &[], |row| {
@@ -100,16 +98,17 @@ fn facts(header: &mut Markup, bundle: &Bundle) {
     });
 }
 
-/// A JSON value of one or two levels as people read it: `os macOS, build 23E224`.
-fn words(value: &Value) -> String {
-    match value {
-        Value::Object(members) => {
-            let known = members.iter().filter(|(_, value)| !value.is_null());
-            known.map(|(name, value)| format!("{name} {}", words(value))).collect::<Vec<_>>().join(", ")
-        }
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
+/// `macos 14.4.1 (23E224), aarch64, SIP on`
+fn host_words(host: &Host) -> String {
+    let version = host.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+    let build = host.build.as_ref().map(|build| format!(" ({build})")).unwrap_or_default();
+    let sip = host.sip.map_or("", |on| if on { ", SIP on" } else { ", SIP off" });
+    format!("{}{version}{build}, {}{sip}", host.os, host.arch)
+}
+
+/// Which part of the plan was asked for.
+fn selection_words(only: &Selection) -> String {
+    [&only.profiles, &only.scenarios].into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn navigation(body: &mut Markup, view: &View<'_>) {

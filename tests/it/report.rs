@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
+use sbpl::probe::artifact::Host;
 use sbpl::probe::{self, Clock, Files, Identity, PlanSet, ProbeError, ReadFailure, RunOptions, Silent};
 use sbpl::profile::{EvalOptions, NoImports};
 use sbpl::report::{Bundle, page};
@@ -37,13 +38,20 @@ impl Files for Example {
 fn example(out: &Path) -> PathBuf {
     let set = PlanSet::load(&Example.read("plan.json").unwrap(), &Example).unwrap();
     assert_eq!(probe::lint(&set, &Example), [""; 0]);
+    let host = Host {
+        os: "macos".to_owned(),
+        version: Some("14.4.1".to_owned()),
+        build: None,
+        arch: "aarch64".to_owned(),
+        sip: Some(true),
+    };
     let options = RunOptions {
         backend: &Simulated::macos_14(),
         evaluation: &EvalOptions::default(),
         files: &Example,
         loader: &NoImports,
         out,
-        identity: &Identity { run_id: "00000000-0000-4000-8000-000000000000".to_owned(), pid: 1, host: None },
+        identity: &Identity { run_id: "00000000-0000-4000-8000-000000000000".to_owned(), pid: 1, host: Some(host) },
         clock: &Noon,
         shims: true,
         dry: false,
@@ -123,7 +131,8 @@ fn hostile(mut bundle: Bundle, text: &str) -> Bundle {
     bundle.manifest.head.plan_id = word();
     bundle.manifest.head.channel = word();
     bundle.manifest.backend = Some(word());
-    bundle.manifest.extra.insert("host".to_owned(), serde_json::json!({ text: { text: [text] } }));
+    bundle.manifest.host =
+        Some(Host { os: word(), version: Some(word()), build: Some(word()), arch: word(), sip: None });
     bundle.summary.status = word();
     bundle.status.error = Some(word());
     for mismatch in &mut bundle.mismatches.mismatches {

@@ -17,8 +17,8 @@ mod results;
 mod run;
 
 pub use decodes::{
-    BlobContents, Bucket, ChangedOperations, ChangedRule, Decode, DecodeResult, GoldenDecodes, Literal, Literals, Nodes, ProfileDiff,
-    RuntimeDiffs,
+    BlobContents, Bucket, ChangedOperations, ChangedRule, Decode, DecodeResult, GoldenDecodes, Literal, Literals,
+    Nodes, ProfileDiff, RuntimeDiffs,
 };
 pub use event::{Event, FileConfounder, PlatformPolicy, PolicyLayers, PrimaryIntent, ProcessPolicy};
 pub use index::{ArtifactEntry, ArtifactIndex, Faults, RepairLog};
