@@ -10,6 +10,7 @@
 #[cfg(unix)]
 pub mod driver;
 mod error;
+pub mod judge;
 pub mod log;
 #[cfg(unix)]
 pub mod seatbelt;

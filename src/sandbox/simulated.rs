@@ -6,22 +6,15 @@
 
 use std::sync::Arc;
 
+use super::judge::{Judge, PathRuling, Ruling};
 use super::{
-    Action, ApplyFailure, Backend, BackendKind, DecidedBy, Observation, ObservedPath, Outcome, PathSource,
-    ProfileInput, Rules, Session, Stage,
+    Action, ApplyFailure, Backend, BackendKind, DecidedBy, Observation, ObservedPath, Outcome, PathSource, ProfileInput,
+    Session, Stage,
 };
-use crate::blob::Program;
 use crate::decide::world::Resolved;
-use crate::decide::{
-    Answer, Answered, Attribute, Decider, Engine, Graph, GraphVerdict, PathVerdict, Request, Value, Verdict, World,
-    operation_named,
-};
-use crate::diag::Location;
-use crate::policy::{Modifier, ModifierValue};
+use crate::decide::{Answer, Attribute, Request, Value, World, operation_named};
 use crate::vocab::{OpId, Target};
 
-/// EPERM, which macOS gives for a refused operation.
-const EPERM: i32 = 1;
 /// How the reader and writer programs end when they cannot open their target (`spec/probe-runner.md` section 2.3).
 const OPEN_FAILED: i32 = 2;
 
@@ -53,19 +46,12 @@ impl Backend for Simulated {
     }
 
     fn apply(&self, profile: &ProfileInput) -> Result<Box<dyn Session>, ApplyFailure> {
-        let (judge, target) = match &profile.rules {
-            Rules::Policy(policy) => (Judge::Policy(Box::new(Engine::new(Arc::clone(policy)))), policy.target()),
-            Rules::Blob(program) => {
-                let graph = Graph::new(program, None);
-                let target = graph.map(|graph| graph.target()).map_err(|error| ApplyFailure {
-                    api: BackendKind::Simulated.name(),
-                    errno: None,
-                    message: error.to_string(),
-                })?;
-                (Judge::Blob(Arc::clone(program)), target)
-            }
-        };
-        Ok(Box::new(SimulatedSession { judge, target, world: Arc::clone(&self.world) }))
+        let judge = Judge::of(profile).map_err(|error| ApplyFailure {
+            api: BackendKind::Simulated.name(),
+            errno: None,
+            message: error.to_string(),
+        })?;
+        Ok(Box::new(SimulatedSession { judge, world: Arc::clone(&self.world) }))
     }
 
     /// Nothing but a profile refuses anything in the simulated world.
@@ -94,59 +80,8 @@ impl Backend for Simulated {
     }
 }
 
-/// The engine that fits a profile.
-enum Judge {
-    Policy(Box<Engine>),
-    Blob(Arc<Program>),
-}
-
-/// What either engine says, in the terms of an observation.
-struct Ruling {
-    answer: Answer,
-    errno: i32,
-    exit_code: i32,
-    rule: Option<Location>,
-    depends_on: Vec<Attribute>,
-}
-
-impl Ruling {
-    fn of_policy(engine: &Engine, verdict: &Verdict) -> Self {
-        let policy = engine.policy();
-        let (errno, exit_code) = refusal(policy.target(), engine.modifiers(verdict.decider));
-        let rule = match verdict.decider {
-            Decider::Rule(id) => policy.get(id).and_then(|rule| rule.origin.as_ref()).map(|origin| origin.location),
-            Decider::Own(_) => None,
-        };
-        Self { answer: verdict.answer, errno, exit_code, rule, depends_on: verdict.depends_on.clone() }
-    }
-
-    /// A blob names no rule of a text.
-    fn of_blob(verdict: &GraphVerdict) -> Self {
-        let depends_on = verdict.depends_on.clone();
-        Self { answer: verdict.answer, errno: EPERM, exit_code: OPEN_FAILED, rule: None, depends_on }
-    }
-}
-
-/// A ruling on a path: where the path leads, and the link that was refused if one was.
-struct PathRuling {
-    observed: ObservedPath,
-    refused_link: Option<String>,
-    ruling: Ruling,
-}
-
-impl PathRuling {
-    fn new<V: Answered>(verdict: &PathVerdict<V>, rule: impl Fn(&V) -> Ruling) -> Self {
-        Self {
-            observed: observed(&verdict.resolved),
-            refused_link: verdict.refused_link().map(|(link, _)| lossy(link)),
-            ruling: rule(verdict.decisive()),
-        }
-    }
-}
-
 struct SimulatedSession {
     judge: Judge,
-    target: &'static Target,
     world: Arc<World>,
 }
 
@@ -181,33 +116,18 @@ const TARGET_FILTERS: &[(&str, &str)] = &[
 
 impl SimulatedSession {
     fn decide(&self, request: &Request) -> Result<Ruling, String> {
-        match &self.judge {
-            Judge::Policy(engine) => Ok(Ruling::of_policy(engine, &engine.decide(request))),
-            Judge::Blob(program) => {
-                let graph = Graph::new(program, None).map_err(|error| error.to_string())?;
-                Ok(Ruling::of_blob(&graph.decide(request)))
-            }
-        }
+        let court = self.judge.court().map_err(|error| error.to_string())?;
+        Ok(court.ask(request))
     }
 
     fn decide_path(&self, request: &Request, path: &str) -> Result<PathRuling, String> {
-        match &self.judge {
-            Judge::Policy(engine) => {
-                let verdict = engine.decide_path(request, path.as_bytes(), &self.world, None);
-                let verdict = verdict.map_err(|error| error.to_string())?;
-                Ok(PathRuling::new(&verdict, |verdict| Ruling::of_policy(engine, verdict)))
-            }
-            Judge::Blob(program) => {
-                let graph = Graph::new(program, None).map_err(|error| error.to_string())?;
-                let verdict = graph.decide_path(request, path.as_bytes(), &self.world, None);
-                Ok(PathRuling::new(&verdict.map_err(|error| error.to_string())?, Ruling::of_blob))
-            }
-        }
+        let court = self.judge.court().map_err(|error| error.to_string())?;
+        court.ask_path(request, path.as_bytes(), &self.world).map_err(|error| error.to_string())
     }
 
     fn ask(&self, action: &Action) -> Observation {
         let name = asked_operation(&action.operation);
-        let operation = match operation_named(self.target, name) {
+        let operation = match operation_named(self.judge.target(), name) {
             Ok(operation) => operation,
             Err(error) => return undecided(error.to_string()),
         };
@@ -230,22 +150,23 @@ impl SimulatedSession {
             "remote" | "local" => format!("{filter}=tcp:{value}"),
             _ => format!("{filter}={value}"),
         };
-        if let Err(error) = request.add_argument(self.target, &text) {
+        if let Err(error) = request.add_argument(self.judge.target(), &text) {
             return undecided(error.to_string());
         }
         self.observe(name, value, self.decide(&request), None)
     }
 
     fn ask_path(&self, request: Request, operation: OpId, path: &str) -> Observation {
-        let target = self.target;
+        let target = self.judge.target();
         let request = match (target.filter_named("vnode-type"), regular_file(target)) {
             (Some(filter), Some(regular)) => request.with(Attribute::Filter(filter), Value::number(regular)),
             _ => request,
         };
         match self.decide_path(&request, path) {
-            Ok(PathRuling { observed, refused_link, ruling }) => {
+            Ok(PathRuling { resolved, refused_link, ruling }) => {
+                let observed = observed(&resolved);
                 let (asked, argument) = match refused_link {
-                    Some(link) => ("file-read-metadata", link),
+                    Some(link) => ("file-read-metadata", lossy(&link)),
                     None => (target.operation(operation).name, observed.path.clone()),
                 };
                 self.observe(asked, &argument, Ok(ruling), Some(observed))
@@ -267,11 +188,13 @@ impl SimulatedSession {
         };
         let (outcome, errno, exit_code) = match ruling.answer {
             Answer::Allow => (Outcome::Allow, None, Some(0)),
-            Answer::Deny => (Outcome::Deny, Some(ruling.errno), Some(ruling.exit_code)),
+            Answer::Deny => {
+                (Outcome::Deny, Some(ruling.errno), Some(ruling.signal.map_or(OPEN_FAILED, |signal| -signal)))
+            }
             Answer::Depends => (Outcome::Undecided, None, None),
         };
         let note = (outcome == Outcome::Undecided).then(|| {
-            let names: Vec<_> = ruling.depends_on.iter().map(|attribute| attribute.name(self.target)).collect();
+            let names: Vec<_> = ruling.depends_on.iter().map(|attribute| attribute.name(self.judge.target())).collect();
             format!("depends on {}", names.join(", "))
         });
         let stderr = if outcome == Outcome::Deny { "open target: Operation not permitted\n" } else { "" };
@@ -318,19 +241,6 @@ fn observed(resolved: &Resolved) -> ObservedPath {
 fn regular_file(target: &Target) -> Option<u16> {
     let symbols = target.enums().get("vnode-type")?;
     symbols.iter().find(|entry| entry.symbol == "REGULAR-FILE").map(|entry| entry.value)
-}
-
-/// The error number and the exit status that a refused probe program ends with: the modifiers `errno` and `send-signal` of
-/// the deciding rule change them.
-fn refusal(target: &Target, modifiers: &[Modifier]) -> (i32, i32) {
-    let value = |name: &str| {
-        let id = target.modifier_named(name)?.id;
-        modifiers.iter().find(|modifier| modifier.id == id).and_then(|modifier| match modifier.value {
-            ModifierValue::Integer(number) => Some(i32::from(number)),
-            _ => None,
-        })
-    };
-    (value("errno").unwrap_or(EPERM), value("send-signal").map_or(OPEN_FAILED, |signal| -signal))
 }
 
 fn undecided(note: String) -> Observation {
