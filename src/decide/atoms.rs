@@ -332,6 +332,11 @@ impl Atoms {
         self.columns.get_index_of(attribute).map(|number| number as u32)
     }
 
+    /// Whether anything is asked about `attribute`.
+    pub(crate) fn has(&self, attribute: &Attribute) -> bool {
+        self.columns.contains_key(attribute)
+    }
+
     /// The condition that `filter` states. Recursion is bounded by the policy's limit on nesting.
     pub(crate) fn compile(&mut self, filter: &Filter) -> Expr {
         self.expr(filter, &mut None)

@@ -8,7 +8,7 @@ use super::exclusive::Exclusive;
 use super::rules::Rules;
 use super::value::{Attribute, Request, Value};
 use crate::policy::{Modifier, Policy, RuleId, Test};
-use crate::vocab::{Action, OpId};
+use crate::vocab::{Action, FilterId, OpId};
 
 /// What a request comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -151,6 +151,11 @@ impl Engine {
     /// The policy that it answers for.
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// Whether some rule tests `filter`.
+    pub fn has_tests_of(&self, filter: FilterId) -> bool {
+        self.atoms.has(&Attribute::Filter(filter))
     }
 
     /// The action of `decider`.

@@ -161,6 +161,21 @@ impl World {
         Ok(())
     }
 
+    /// What the symbolic link at `path` (its own resolved path) holds; `None` when there is no link.
+    pub fn link_at(&self, path: &[u8]) -> Option<&[u8]> {
+        self.symlinks.get(&self.key(path)).map(Vec::as_slice)
+    }
+
+    /// Every symbolic link: its own path and what it holds, in order of paths.
+    pub fn symlinks(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.symlinks.iter().map(|(path, target)| (path.as_slice(), target.as_slice()))
+    }
+
+    /// Every firmlink: the canonical spelling and the one that is replaced by it, in order of the former.
+    pub fn firmlinks(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.firmlinks.iter().map(|(path, other)| (path.as_slice(), other.as_slice()))
+    }
+
     /// Whether the tree takes names without regard to ASCII case.
     pub fn case_insensitive(&self) -> bool {
         self.case_insensitive
@@ -172,7 +187,7 @@ impl World {
 
     /// The canonical spelling of `path`, when it lies below the other spelling of a firmlink. `/System/Volumes/Data` itself
     /// keeps its name: only what is below it is seen without the prefix.
-    fn unfold(&self, path: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn unfold(&self, path: &[u8]) -> Option<Vec<u8>> {
         let key = self.key(path);
         self.firmlinks
             .iter()

@@ -13,7 +13,7 @@ use crate::decide::{
 };
 use crate::diag::Location;
 use crate::policy::{Modifier, ModifierValue};
-use crate::vocab::Target;
+use crate::vocab::{FilterId, Target};
 
 /// EPERM, which macOS gives for a refused operation.
 const EPERM: i32 = 1;
@@ -72,6 +72,14 @@ enum Bench<'j> {
 }
 
 impl Court<'_> {
+    /// Whether some rule may test `filter`; then a value for it is worth having.
+    pub fn may_test(&self, filter: FilterId) -> bool {
+        match &self.0 {
+            Bench::Policy(engine) => engine.has_tests_of(filter),
+            Bench::Blob(_) => true,
+        }
+    }
+
     /// The ruling on one request.
     pub fn ask(&self, request: &Request) -> Ruling {
         match &self.0 {

@@ -15,6 +15,7 @@ pub mod log;
 #[cfg(unix)]
 pub mod seatbelt;
 mod simulated;
+pub mod supervised;
 pub mod transcript;
 
 pub use error::{CODES, SandboxError};

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::judge::{Judge, PathRuling, Ruling};
 use super::{
-    Action, ApplyFailure, Backend, BackendKind, DecidedBy, Observation, ObservedPath, Outcome, PathSource, ProfileInput,
-    Session, Stage,
+    Action, ApplyFailure, Backend, BackendKind, DecidedBy, Observation, ObservedPath, Outcome, PathSource,
+    ProfileInput, Session, Stage,
 };
 use crate::decide::world::Resolved;
 use crate::decide::{Answer, Attribute, Request, Value, World, operation_named};

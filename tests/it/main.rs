@@ -17,5 +17,7 @@ mod report;
 mod run;
 mod schemas;
 mod shim;
+#[cfg(target_os = "linux")]
+mod supervised;
 mod syntax;
 mod vocab;

@@ -1,0 +1,61 @@
+//! The supervisor itself.
+//!
+//! One thread of its own serves a run: it has a folder and a file mode mask of its own (`unshare(CLONE_FS)`), so that acting for
+//! others does not touch the caller. Calls that may block for long are finished by [`worker`]s.
+
+mod ask;
+mod calls;
+mod memory;
+mod notify;
+mod run;
+#[allow(unsafe_code)]
+mod spawn;
+#[allow(unsafe_code)]
+mod sys;
+mod walk;
+mod worker;
+
+use std::ffi::OsString;
+use std::sync::mpsc;
+
+use super::table::Machine;
+use super::{Command, Denial, Ended, SuperviseError, Supervisor, Unavailable};
+
+pub(super) fn run(
+    supervisor: &Supervisor,
+    command: &Command,
+    denials: &mut dyn FnMut(&Denial),
+) -> Result<Ended, SuperviseError> {
+    let machine = Machine::here().ok_or(Unavailable::System)?;
+    let (sender, receiver) = mpsc::channel();
+    std::thread::scope(|scope| {
+        let serving = scope.spawn(move || {
+            sys::own_fs_state().map_err(|error| SuperviseError::System { call: "unshare", errno: error.0 })?;
+            let court = supervisor.judge.court()?;
+            let mut started = spawn::start(command, machine)?;
+            let listener = started.listener.take().ok_or(Unavailable::Kernel)?;
+            run::Run::new(supervisor, &court, machine, started.keeper, listener, sender).serve(started, command)
+        });
+        for denial in receiver {
+            denials(&denial);
+        }
+        match serving.join() {
+            Ok(ended) => ended,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+/// Tries everything that a run needs, on a process that never executes anything.
+pub(super) fn probe() -> Result<(), Unavailable> {
+    let machine = Machine::here().ok_or(Unavailable::System)?;
+    if sys::openat(sys::ROOT, c"/proc/thread-self/children", libc::O_RDONLY, 0).is_err() {
+        return Err(Unavailable::Proc);
+    }
+    match spawn::start(&Command::new(OsString::from("/")), machine) {
+        Ok(_) => Ok(()),
+        Err(SuperviseError::Unavailable(reason)) => Err(reason),
+        Err(SuperviseError::System { call, errno }) => Err(Unavailable::Forbidden { call, errno }),
+        Err(_) => Err(Unavailable::Kernel),
+    }
+}
