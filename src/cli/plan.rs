@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::files;
-use super::run::{PlanFiles, failure};
+use super::run::{PlanFiles, exit_of, failure};
 use crate::diag::Code;
-use crate::probe::{self, Files, PlanSet};
+use crate::probe::{self, Files, Finding, PlanSet};
 
 /// Check, make and list plans.
 #[derive(Debug, clap::Args)]
@@ -69,7 +69,11 @@ pub(super) fn load(context: &Context, path: Option<PathBuf>) -> Result<(PlanSet,
     };
     let disk = PlanFiles::beside(&path, context.limit("input-bytes"));
     let source = files::read(context, &path)?;
-    Ok((PlanSet::load(source.text(), &disk).map_err(failure)?, Box::new(disk)))
+    let set = PlanSet::load_source(source, &disk).map_err(|failed| {
+        let exit = exit_of(&failed.error);
+        Failure::from_diagnostics(exit, failed.to_diagnostics(), failed.sources)
+    })?;
+    Ok((set, Box::new(disk)))
 }
 
 /// A plan that is an expected matrix only.
@@ -86,14 +90,21 @@ fn lint(context: &mut Context, plan: Option<PathBuf>) -> Result<Exit, Box<Failur
         context.print_json(&json!({
             "plan_id": set.plan.plan_id,
             "plan_digest": set.plan.digest(),
-            "findings": findings,
+            "findings": findings.iter().map(|finding| &finding.text).collect::<Vec<_>>(),
+            "places": findings.iter().map(|finding| place(&set, finding)).collect::<Vec<_>>(),
         }));
     } else {
         for finding in &findings {
-            context.print(format!("{finding}\n"));
+            context.print(format!("{}\n", finding.text));
         }
     }
     Ok(if findings.is_empty() { Exit::Fine } else { Exit::BadInput })
+}
+
+/// Where a finding is: file, line and column.
+fn place(set: &PlanSet, finding: &Finding) -> Value {
+    let place = finding.location.and_then(|location| set.sources().position(location));
+    place.map_or(Value::Null, |(file, at)| json!({ "file": file, "line": at.line, "column": at.column }))
 }
 
 fn build(

@@ -109,7 +109,9 @@ impl Args {
         };
         let report = probe::run(&set, &options);
         drop(bar);
-        let report = report.map_err(failure)?;
+        let report = report.map_err(|error| {
+            Failure::from_diagnostics(exit_of(&error), error.to_diagnostics(), set.sources().clone())
+        })?;
         if context.json {
             context.print_json(&report.summary);
         } else {
@@ -180,12 +182,16 @@ impl Files for PlanFiles {
 
 /// A failure of the probe room as a way out.
 pub(super) fn failure(error: ProbeError) -> Box<Failure> {
-    let exit = match &error {
+    Failure::from_diagnostics(exit_of(&error), error.to_diagnostics(), SourceMap::new())
+}
+
+/// The status that a failure of the probe room ends with.
+pub(super) fn exit_of(error: &ProbeError) -> Exit {
+    match error {
         ProbeError::Unreadable { .. } | ProbeError::NoBundle { .. } => Exit::NoInput,
         ProbeError::NotWritten { .. } | ProbeError::Locked { .. } => Exit::CannotCreate,
         _ => Exit::BadInput,
-    };
-    Failure::from_diagnostics(exit, error.to_diagnostics(), SourceMap::new())
+    }
 }
 
 /// One aligned table, one line that says what it comes to, one that says where the bundle is.

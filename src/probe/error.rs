@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, Location};
 use crate::sandbox::SandboxError;
 
 /// Every code of this room with its meaning in one line.
@@ -28,6 +28,41 @@ const NOT_WRITTEN: Code = Code("E0607");
 const REFUSED_BUNDLE: Code = Code("E0608");
 const NO_BUNDLE: Code = Code("E0609");
 
+/// Something that keeps a plan from being run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The text that other tools compare (`spec/probe-runner.md` section 1.2).
+    pub text: String,
+    /// Its place in [`super::PlanSet::sources`].
+    pub location: Option<Location>,
+}
+
+impl Finding {
+    pub(super) fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), location: None }
+    }
+
+    pub(super) fn at(mut self, location: Option<Location>) -> Self {
+        self.location = location;
+        self
+    }
+
+    fn to_diagnostic(&self) -> Diagnostic {
+        let diagnostic = Diagnostic::error(LINT, self.text.as_str());
+        match self.location {
+            Some(location) => diagnostic.at(location),
+            None => diagnostic,
+        }
+    }
+}
+
+impl PartialEq<&str> for Finding {
+    /// By its text.
+    fn eq(&self, other: &&str) -> bool {
+        self.text == *other
+    }
+}
+
 /// Errors of plans, bundles and runs.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ProbeError {
@@ -37,6 +72,16 @@ pub enum ProbeError {
         /// Its name.
         document: String,
         /// What does not fit, with line and column where that is known.
+        reason: String,
+    },
+    /// An entry of a registry does not have its shape.
+    #[error("{document}: {id}: {reason}")]
+    Entry {
+        /// The registry.
+        document: String,
+        /// The entry's id.
+        id: String,
+        /// What does not fit.
         reason: String,
     },
     /// Another tag, or none.
@@ -52,8 +97,8 @@ pub enum ProbeError {
         key: &'static str,
     },
     /// Findings of [`super::lint`], at least one.
-    #[error("{}", .0.join("; "))]
-    Lint(Vec<String>),
+    #[error("{}", .0.iter().map(|finding| finding.text.as_str()).collect::<Vec<_>>().join("; "))]
+    Lint(Vec<Finding>),
     /// A file is missing or cannot be read.
     #[error("{path}: {reason}")]
     Unreadable {
@@ -102,7 +147,7 @@ impl ProbeError {
     pub fn code(&self) -> Code {
         match self {
             Self::Backend(error) => error.to_diagnostic().code,
-            Self::Shape { .. } => SHAPE,
+            Self::Shape { .. } | Self::Entry { .. } => SHAPE,
             Self::PlanSchema { .. } => PLAN_SCHEMA,
             Self::ForbiddenKey { .. } => FORBIDDEN_KEY,
             Self::Lint(_) => LINT,
@@ -117,7 +162,7 @@ impl ProbeError {
     /// One diagnostic, or one for each finding.
     pub fn to_diagnostics(&self) -> Vec<Diagnostic> {
         match self {
-            Self::Lint(findings) => findings.iter().map(|text| Diagnostic::error(LINT, text.as_str())).collect(),
+            Self::Lint(findings) => findings.iter().map(Finding::to_diagnostic).collect(),
             Self::PlanSchema { .. } => {
                 let help = format!("a plan's schema_version is \"{}\"", super::tag::PLAN);
                 vec![Diagnostic::error(self.code(), self.to_string()).with_help(help)]

@@ -24,6 +24,7 @@ pub mod bundle;
 mod contents;
 mod decode;
 mod difference;
+
 mod error;
 pub mod golden;
 mod lanes;
@@ -32,6 +33,7 @@ mod mapping;
 pub mod matrix;
 mod mismatch;
 mod one;
+mod place;
 pub mod plan;
 mod pool;
 pub mod preflight;
@@ -44,13 +46,14 @@ mod run;
 mod set;
 mod table;
 pub mod tag;
+mod texts;
 
 pub use build::build_plan;
-pub use error::{CODES, ProbeError};
+pub use error::{CODES, Finding, ProbeError};
 pub use lint::lint;
 pub use promote::promotion_packet;
 pub use run::{Clock, Identity, Progress, Report, RunOptions, Silent, run};
-pub use set::{Files, PlanSet, ReadFailure};
+pub use set::{Files, LoadFailure, PlanSet, ReadFailure};
 pub use table::Row;
 
 /// The world that documents without one are about: macOS 14.4.1 (23E224) on Apple silicon.

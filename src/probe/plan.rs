@@ -62,6 +62,9 @@ pub struct Plan {
     /// Remarks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
+    /// Folders besides those of the temporary files that probes may write in. An addition of ours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fixture_roots: Vec<String>,
     /// Keys that we do not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
