@@ -1,10 +1,15 @@
 //! `sbpl probe-driver`: the probe programs, for backends that run real processes.
 
 use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
+use super::files;
+use crate::diag::SourceMap;
+use crate::sandbox::SandboxError;
 use crate::sandbox::driver::{Kind, Probe, Request, exit};
+use crate::sandbox::seatbelt::{Confinement, System, confine, question};
 
 /// Status of wrong usage: the drivers have one of their own.
 pub(super) const USAGE: u8 = exit::USAGE;
@@ -23,6 +28,21 @@ pub(super) struct Args {
     /// Call on a file's metadata.
     #[arg(long, value_name = "CALL")]
     syscall: Option<String>,
+    /// Put this process under a profile before the operation: a text.
+    #[arg(long, value_name = "FILE", conflicts_with = "blob")]
+    profile: Option<PathBuf>,
+    /// The same with a compiled profile.
+    #[arg(long, value_name = "FILE")]
+    blob: Option<PathBuf>,
+    /// Ask the oracle about OPERATION and the target before it is tried.
+    #[arg(long, requires = "op")]
+    oracle: bool,
+    /// The filter that the target is a value of, for the oracle.
+    #[arg(long, value_name = "FILTER")]
+    filter: Option<String>,
+    /// A library in the place of macOS.
+    #[arg(long, value_name = "PATH")]
+    system: Option<PathBuf>,
     /// Arguments of the program to execute, or the mode to set.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     payload: Vec<String>,
@@ -33,10 +53,11 @@ fn kind(name: &str) -> Result<Kind, String> {
 }
 
 impl Args {
-    pub(super) fn run(self, _context: &mut Context) -> Result<Exit, Box<Failure>> {
+    pub(super) fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
         if self.kind.needs_target() && self.target.is_none() {
             return Ok(Exit::Command(USAGE));
         }
+        let confinement = self.confinement(context)?;
         let request = Request {
             kind: self.kind,
             target: self.target.unwrap_or_default(),
@@ -44,9 +65,40 @@ impl Args {
             syscall: self.syscall,
             payload: self.payload,
         };
-        let probe = Probe::prepare(&request);
+        let mut probe = Probe::prepare(&request);
+        if let Some(library) = &self.system {
+            probe = probe.with_system(System::open(Some(library)).map_err(unavailable)?);
+        }
+        if let Some(confinement) = confinement {
+            let system = probe.system().copied();
+            let system = system.map_or_else(|| System::open(None), Ok).map_err(unavailable)?;
+            match confine(&system, &confinement, &mut io::stderr().lock()) {
+                Ok(None) => {}
+                Ok(Some(status)) => return Ok(Exit::Command(status)),
+                Err(_) => return Ok(Exit::Command(exit::OUTPUT_FAILED)),
+            }
+        }
         let mut out = BufWriter::new(io::stdout().lock());
         let status = probe.run(&mut out, &mut io::stderr().lock());
         Ok(Exit::Command(if out.flush().is_ok() { status } else { exit::OUTPUT_FAILED }))
     }
+
+    /// Reads the profile before anything is confined.
+    fn confinement(&self, context: &Context) -> Result<Option<Confinement>, Box<Failure>> {
+        let Some(path) = self.profile.as_ref().or(self.blob.as_ref()) else { return Ok(None) };
+        let source = files::read(context, path)?;
+        let target = self.target.as_deref().unwrap_or_default();
+        let asked = self.op.as_deref().filter(|_| self.oracle);
+        Ok(Some(Confinement {
+            name: path.display().to_string(),
+            profile: source.text().to_vec(),
+            is_blob: self.blob.is_some(),
+            parameters: context.params.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+            question: asked.and_then(|operation| question(operation, target, self.filter.as_deref())),
+        }))
+    }
+}
+
+fn unavailable(error: SandboxError) -> Box<Failure> {
+    Failure::from_diagnostics(Exit::Unavailable, vec![error.to_diagnostic()], SourceMap::new())
 }

@@ -18,7 +18,7 @@ use super::progress::Bar;
 use crate::diag::SourceMap;
 use crate::probe::artifact::Selection;
 use crate::probe::{self, Clock, Files, Identity, ProbeError, ReadFailure, Report, RunOptions};
-use crate::sandbox::{Backend, BackendKind, ProbeSetup, Setup};
+use crate::sandbox::{Backend, BackendKind, MacSetup, ProbeSetup, Setup};
 
 /// Shim, compile and probe the profiles of a plan, compare with the expected matrix, and write a run bundle.
 #[derive(Debug, clap::Args)]
@@ -49,6 +49,12 @@ pub(super) struct Args {
     /// Profiles and probes at a time; without it as many as there are processors.
     #[arg(long, short = 'j', value_name = "N")]
     jobs: Option<NonZeroUsize>,
+    /// A library in the place of macOS, for --backend seatbelt.
+    #[arg(long, value_name = "PATH")]
+    system: Option<PathBuf>,
+    /// The tool that shows the log of macOS.
+    #[arg(long, value_name = "PATH", default_value = "/usr/bin/log", hide = true)]
+    log_tool: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -81,7 +87,14 @@ impl Args {
     pub(super) fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
         // Fixtures go where nobody else looks; the folder goes with this value.
         let scratch = scratch()?;
-        let setup = Setup { probes: probe_setup(&scratch), ..Setup::macos_14() };
+        let mac = MacSetup {
+            library: self.system.clone(),
+            log: self.log_tool.clone(),
+            reports: std::env::home_dir().map(|home| home.join("Library/Logs/DiagnosticReports")),
+            parameters: context.params.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+            launchd: false,
+        };
+        let setup = Setup { probes: probe_setup(&scratch), mac, ..Setup::macos_14() };
         let backend = self.backend.open(&setup)?;
         let (set, files) = match self.matrix {
             Some(matrix) => plan::load_matrix(context, &matrix)?,

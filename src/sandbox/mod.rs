@@ -7,6 +7,7 @@
 //! **Invariants:** a session tells at which [`Stage`] an action ended, and only [`Stage::Operation`] says anything about the
 //! profile. What was not decided is [`Outcome::Undecided`], never a guess. `errno` and exit code are different fields.
 
+pub mod class;
 #[cfg(unix)]
 pub mod driver;
 mod error;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use self::class::Class;
 use crate::blob::Program;
 use crate::decide::World;
 use crate::diag::Location;
@@ -96,7 +98,10 @@ impl BackendKind {
         let reason = match self {
             Self::Simulated => return Ok(Box::new(Simulated::in_world(setup.world.clone()))),
             Self::Supervised => "this build does not supervise processes",
-            Self::Seatbelt => "this build does not use the sandbox of macOS",
+            #[cfg(unix)]
+            Self::Seatbelt => return Ok(Box::new(seatbelt::Seatbelt::open(setup)?)),
+            #[cfg(not(unix))]
+            Self::Seatbelt => "this is not macOS",
         };
         Err(SandboxError::Unavailable { backend: self.name(), reason: reason.to_owned() })
     }
@@ -124,6 +129,35 @@ pub struct Setup {
     pub world: World,
     /// Where real processes come from and where their files go; [`Simulated`] needs none.
     pub probes: Option<ProbeSetup>,
+    /// What the backend of macOS needs besides.
+    pub mac: MacSetup,
+}
+
+/// What the backend of macOS takes of the outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MacSetup {
+    /// A library in the place of macOS; without one this has to be a Mac.
+    pub library: Option<PathBuf>,
+    /// The tool that shows the log.
+    pub log: PathBuf,
+    /// Where crash reports appear.
+    pub reports: Option<PathBuf>,
+    /// Parameters that profiles are applied with.
+    pub parameters: Vec<(String, String)>,
+    /// True in a process that launchd has started: nobody above it is sandboxed.
+    pub launchd: bool,
+}
+
+impl Default for MacSetup {
+    fn default() -> Self {
+        Self {
+            library: None,
+            log: PathBuf::from("/usr/bin/log"),
+            reports: None,
+            parameters: Vec::new(),
+            launchd: false,
+        }
+    }
 }
 
 /// What backends with real processes need.
@@ -138,7 +172,7 @@ pub struct ProbeSetup {
 impl Setup {
     /// The world of macOS 14 and nothing else.
     pub fn macos_14() -> Self {
-        Self { world: World::macos_14(), probes: None }
+        Self { world: World::macos_14(), probes: None, mac: MacSetup::default() }
     }
 }
 
@@ -253,6 +287,75 @@ pub struct Observation {
     pub decided_by: Option<DecidedBy>,
     /// Why nothing was decided, in words.
     pub note: Option<String>,
+    /// What a real process left besides.
+    pub evidence: Evidence,
+}
+
+/// What a real probe left besides its answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// What it came to.
+    pub class: Option<Class>,
+    /// The process that tried it; the log names it.
+    pub pid: Option<u32>,
+    /// What the oracle said beforehand, as markers.
+    pub callouts: Vec<serde_json::Value>,
+    /// How the profile was put in force in that process, as a marker.
+    pub apply: Option<serde_json::Value>,
+    /// The report of a crash.
+    pub crash_report: Option<serde_json::Value>,
+}
+
+/// An apply-only check: a profile was put in force in a process that does nothing else.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ApplyCheck {
+    /// The command.
+    pub command: Vec<String>,
+    /// How it ended; negative for a signal, `None` for a time-out.
+    pub exit_code: Option<i32>,
+    /// What it printed.
+    pub stdout: String,
+    /// What it complained about, markers included.
+    pub stderr: String,
+    /// The marker of applying.
+    pub apply: Option<serde_json::Value>,
+    /// The process that applied it.
+    pub pid: Option<u32>,
+    /// Whether it was put in force.
+    pub applied: bool,
+}
+
+/// What an observer saw.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Observed {
+    /// Whether it saw anything, nothing, or could not look.
+    pub status: ObserverStatus,
+    /// Why it saw nothing.
+    pub reason: Option<String>,
+    /// The command that was asked.
+    pub command: Vec<String>,
+    /// Decisions that were logged.
+    pub entries: Vec<log::Entry>,
+    /// What else the sandbox logged.
+    pub notices: Vec<log::Notice>,
+}
+
+/// How much an observer saw. None of the three says that nothing was denied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ObserverStatus {
+    /// There are entries.
+    Witness,
+    /// It looked, and there is nothing.
+    NoWitness,
+    /// It could not look.
+    Unavailable,
+}
+
+impl Observed {
+    fn of(command: Vec<String>) -> Self {
+        Self { status: ObserverStatus::NoWitness, reason: None, command, entries: Vec::new(), notices: Vec::new() }
+    }
 }
 
 /// An applied profile.
@@ -298,8 +401,30 @@ pub trait Backend: Sync {
     ///
     /// # Errors
     /// [`ApplyFailure`]: the system refused. That is a result, not a policy decision.
-    fn apply(&self, profile: &ProfileInput) -> Result<Box<dyn Session>, ApplyFailure>;
+    fn apply(&self, profile: &ProfileInput) -> Result<Box<dyn Session + '_>, ApplyFailure>;
 
     /// Tries one action without any profile: the baseline lane.
     fn try_unconfined(&self, action: &Action) -> Observation;
+
+    /// Whether this process has a profile itself: `{source, rc, sandboxed}` or `{source, error}`. `None`: nobody can tell.
+    fn check_self(&self) -> Option<serde_json::Value> {
+        None
+    }
+
+    /// Puts `profile` in force in a process that does nothing else. `None`: the backend has no such thing.
+    fn check_apply(&self, profile: &ProfileInput) -> Option<ApplyCheck> {
+        let _ = profile;
+        None
+    }
+
+    /// How the oracle came out of calibration, one row a kind of argument. `None`: there is no oracle.
+    fn calibration(&self) -> Option<serde_json::Value> {
+        None
+    }
+
+    /// What was logged since `since` (seconds of 1970). `None`: there is no observer.
+    fn observe(&self, since: f64) -> Option<Observed> {
+        let _ = since;
+        None
+    }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::judge::{Judge, PathRuling, Ruling};
 use super::{
-    Action, ApplyFailure, Backend, BackendKind, DecidedBy, Observation, ObservedPath, Outcome, PathSource,
+    Action, ApplyFailure, Backend, BackendKind, DecidedBy, Evidence, Observation, ObservedPath, Outcome, PathSource,
     ProfileInput, Session, Stage,
 };
 use crate::decide::world::Resolved;
@@ -214,6 +214,7 @@ impl SimulatedSession {
                 rule: ruling.rule,
             }),
             note,
+            evidence: Evidence::default(),
         }
     }
 }
@@ -256,5 +257,6 @@ fn undecided(note: String) -> Observation {
         path: None,
         decided_by: None,
         note: Some(note),
+        evidence: Evidence::default(),
     }
 }

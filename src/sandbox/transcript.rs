@@ -33,6 +33,18 @@ pub struct ApplyMarker {
     /// Error number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub errno: Option<i32>,
+    /// The library's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errbuf: Option<String>,
+    /// `ok`, `already_sandboxed`, `errno_eperm`, `errno_eacces`, `errno_other`, `unknown`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub err_class: Option<String>,
+    /// How the class is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub err_class_source: Option<String>,
+    /// The profile's file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// What was to be executed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub argv0: Option<String>,
@@ -42,7 +54,7 @@ pub struct ApplyMarker {
 }
 
 impl ApplyMarker {
-    fn new(stage: &str, pid: u32) -> Self {
+    pub(super) fn new(stage: &str, pid: u32) -> Self {
         Self {
             tool: "sbpl-apply".to_owned(),
             marker_schema_version: 1,
@@ -52,6 +64,10 @@ impl ApplyMarker {
             api: None,
             rc: 0,
             errno: None,
+            errbuf: None,
+            err_class: None,
+            err_class_source: None,
+            profile: None,
             argv0: None,
             extra: Map::new(),
         }

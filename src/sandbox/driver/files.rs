@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::super::transcript::FdPath;
+use super::super::seatbelt::Spelling;
 use super::{Report, errno, exit, status, sys};
 
 /// What the writer appends.
@@ -75,13 +75,15 @@ fn open_from_folder(report: &mut Report<'_>, target: &str, flags: i32) -> io::Re
 fn usable(report: &mut Report<'_>, opened: Opened) -> io::Result<Option<File>> {
     match opened {
         Ok(file) => {
-            report.say(&sys::fd_path(&file).line("F_GETPATH"))?;
-            let plain: FdPath = sys::fd_path_without_firmlinks(&file);
-            report.say(&plain.line("F_GETPATH_NOFIRMLINK"))?;
+            for (name, spelling) in [("F_GETPATH", Spelling::Plain), ("F_GETPATH_NOFIRMLINK", Spelling::NoFirmlink)] {
+                report.say(&sys::fd_path(report.system.as_ref(), &file, spelling).line(name))?;
+            }
             Ok(Some(file))
         }
         Err((what, error)) => {
             report.complain(what, &error)?;
+            // The exit status says that it failed, and only that.
+            report.details(&json!({ "syscall": what, "errno": errno(&error) }))?;
             Ok(None)
         }
     }

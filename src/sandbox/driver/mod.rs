@@ -8,10 +8,10 @@
 //! [`exit::NOT_AVAILABLE`] and never a refusal; a probe ends within seconds and waits for every child that it made.
 
 mod files;
+mod mac;
 mod metadata;
 mod network;
 mod process;
-mod stand_in;
 // Calls that the standard library does not have.
 #[allow(unsafe_code)]
 mod sys;
@@ -22,6 +22,7 @@ use serde_json::Value;
 
 pub use files::mark_fixture;
 
+use super::seatbelt::System;
 use super::transcript::details_line;
 
 /// Exit statuses of drivers.
@@ -85,10 +86,18 @@ pub enum Kind {
     Mach,
     /// Opens a device service.
     Iokit,
+    /// Posts a distributed notification.
+    NotifyDistributed,
+    /// Asks about a process.
+    PidInfo,
+    /// Does nothing but tell whether it is confined.
+    Confined,
+    /// Asks the oracle what is known beforehand.
+    Calibrate,
 }
 
 /// Every kind with its name on the command line and whether it needs a target.
-const KINDS: [(Kind, &str, bool); 18] = [
+const KINDS: [(Kind, &str, bool); 22] = [
     (Kind::Read, "read", true),
     (Kind::Write, "write", true),
     (Kind::ReadAt, "read-at", true),
@@ -107,10 +116,14 @@ const KINDS: [(Kind, &str, bool); 18] = [
     (Kind::Notify, "notify", true),
     (Kind::Mach, "mach", true),
     (Kind::Iokit, "iokit", true),
+    (Kind::NotifyDistributed, "notify-distributed", true),
+    (Kind::PidInfo, "pidinfo", true),
+    (Kind::Confined, "confined", false),
+    (Kind::Calibrate, "calibrate", false),
 ];
 
 /// The operation that each kind is the usual probe of; the first row of an operation is the one that plans mean.
-const OPERATIONS: [(&str, Kind); 21] = [
+const OPERATIONS: [(&str, Kind); 24] = [
     ("file-read*", Kind::Read),
     ("file-read-data", Kind::Read),
     ("file-write*", Kind::Write),
@@ -132,6 +145,9 @@ const OPERATIONS: [(&str, Kind); 21] = [
     ("darwin-notification-post", Kind::Notify),
     ("mach-lookup", Kind::Mach),
     ("iokit-open-service", Kind::Iokit),
+    ("iokit-open-user-client", Kind::Iokit),
+    ("distributed-notification-post", Kind::NotifyDistributed),
+    ("process-info-pidinfo", Kind::PidInfo),
 ];
 
 impl Kind {
@@ -188,18 +204,29 @@ impl Request {
 pub struct Probe<'a> {
     request: &'a Request,
     control: Option<process::Control>,
+    system: Option<System>,
 }
 
 impl<'a> Probe<'a> {
     /// Does what must happen before the profile is in force: [`Kind::Signal`] signals a child that is not confined.
     pub fn prepare(request: &'a Request) -> Self {
         let control = (request.kind == Kind::Signal).then(process::signal_control);
-        Self { request, control }
+        Self { request, control, system: System::open(None).ok() }
+    }
+
+    /// With a library in the place of macOS.
+    pub fn with_system(self, system: System) -> Self {
+        Self { system: Some(system), ..self }
+    }
+
+    /// The macOS, or what stands in for it, that the probe asks.
+    pub fn system(&self) -> Option<&System> {
+        self.system.as_ref()
     }
 
     /// Tries it. Contents and details go to `out`, paths and complaints to `err`; the exit status is returned.
     pub fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
-        let mut report = Report { out, err };
+        let mut report = Report { out, err, system: self.system };
         let Request { kind, target, .. } = self.request;
         let outcome = match kind {
             Kind::Read | Kind::ReadAt => files::read(&mut report, target, *kind == Kind::ReadAt),
@@ -214,10 +241,14 @@ impl<'a> Probe<'a> {
             Kind::Signal => process::signal(&mut report, self.control),
             Kind::Connect => network::connect(&mut report, target),
             Kind::Bind => network::bind(&mut report, target),
-            Kind::Sysctl => stand_in::sysctl(&mut report, target),
-            Kind::Notify => stand_in::notify(&mut report, target),
-            Kind::Mach => stand_in::mach(&mut report, target),
-            Kind::Iokit => stand_in::iokit(&mut report),
+            Kind::Sysctl
+            | Kind::Notify
+            | Kind::NotifyDistributed
+            | Kind::Mach
+            | Kind::Iokit
+            | Kind::PidInfo
+            | Kind::Confined
+            | Kind::Calibrate => mac::run(&mut report, *kind, target),
         };
         let flushed = outcome.and_then(|status| report.out.flush().and(report.err.flush()).map(|()| status));
         flushed.unwrap_or(exit::OUTPUT_FAILED)
@@ -228,6 +259,7 @@ impl<'a> Probe<'a> {
 struct Report<'a> {
     out: &'a mut dyn Write,
     err: &'a mut dyn Write,
+    system: Option<System>,
 }
 
 impl Report<'_> {

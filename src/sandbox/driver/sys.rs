@@ -3,10 +3,11 @@
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use super::super::seatbelt::{Spelling, System};
 use super::super::transcript::FdPath;
 
 /// How long a child waits for a signal and its parent for the child, in seconds.
@@ -20,48 +21,20 @@ fn check(result: libc::c_int) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// The path of an open file, as the system has it now.
-pub(super) fn fd_path(file: &File) -> FdPath {
-    path_by(file, Spelling::Usual)
-}
-
-/// The same in the spelling of the data volume.
-pub(super) fn fd_path_without_firmlinks(file: &File) -> FdPath {
-    path_by(file, Spelling::WithoutFirmlinks)
-}
-
-#[derive(Clone, Copy)]
-enum Spelling {
-    Usual,
-    WithoutFirmlinks,
-}
-
-#[cfg(target_os = "macos")]
-fn path_by(file: &File, spelling: Spelling) -> FdPath {
-    /// `F_GETPATH_NOFIRMLINK` of `sys/fcntl.h`.
-    const WITHOUT_FIRMLINKS: libc::c_int = 102;
-    let question = match spelling {
-        Spelling::Usual => libc::F_GETPATH,
-        Spelling::WithoutFirmlinks => WITHOUT_FIRMLINKS,
-    };
-    let mut buffer = [0u8; libc::PATH_MAX as usize];
-    // SAFETY: the descriptor is open; the buffer is as long as the call may write.
-    let result = unsafe { libc::fcntl(file.as_raw_fd(), question, buffer.as_mut_ptr()) };
-    if result < 0 {
-        return FdPath::Failed(io::Error::last_os_error().raw_os_error().unwrap_or(0));
-    }
-    let end = memchr::memchr(0, &buffer).unwrap_or(buffer.len());
-    FdPath::Known(String::from_utf8_lossy(buffer.get(..end).unwrap_or_default()).into_owned())
-}
-
-#[cfg(not(target_os = "macos"))]
-fn path_by(file: &File, spelling: Spelling) -> FdPath {
-    match spelling {
-        Spelling::Usual => match std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())) {
+/// The path of an open file in one spelling, as the system has it now: macOS by its table, Linux by its own table of
+/// descriptors, which knows one spelling.
+pub(super) fn fd_path(system: Option<&System>, file: &File, spelling: Spelling) -> FdPath {
+    match (system, spelling) {
+        (Some(system), _) => match system.path_of(file.as_fd(), spelling) {
+            Ok(Ok(path)) => FdPath::Known(path),
+            Ok(Err(number)) => FdPath::Failed(number),
+            Err(_) => FdPath::Unavailable,
+        },
+        (None, Spelling::Plain) => match std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())) {
             Ok(path) => FdPath::Known(path.to_string_lossy().into_owned()),
             Err(error) => FdPath::Failed(error.raw_os_error().unwrap_or(0)),
         },
-        Spelling::WithoutFirmlinks => FdPath::Unavailable,
+        (None, Spelling::NoFirmlink) => FdPath::Unavailable,
     }
 }
 
@@ -267,58 +240,4 @@ pub(super) fn signal_child() -> io::Result<Signalled> {
     // SAFETY: the set is the one that was in force.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut()) };
     outcome
-}
-
-#[cfg(target_os = "macos")]
-mod apple {
-    unsafe extern "C" {
-        pub(super) static bootstrap_port: u32;
-        pub(super) fn bootstrap_look_up(port: u32, name: *const libc::c_char, found: *mut u32) -> i32;
-        pub(super) fn notify_post(name: *const libc::c_char) -> u32;
-    }
-}
-
-/// The error number of reading a value, 0 when it was read. `None`: this system has no such call.
-#[cfg(target_os = "macos")]
-pub(super) fn sysctl(name: &str) -> Option<i32> {
-    let name = CString::new(name).ok()?;
-    let mut size = 0;
-    // SAFETY: only the size of the value is asked for; the name ends with NUL.
-    let result = unsafe { libc::sysctlbyname(name.as_ptr(), std::ptr::null_mut(), &mut size, std::ptr::null_mut(), 0) };
-    Some(check(result).err().and_then(|error| error.raw_os_error()).unwrap_or(0))
-}
-
-/// The status of posting a notification.
-#[cfg(target_os = "macos")]
-pub(super) fn notify_post(name: &str) -> Option<i32> {
-    let name = CString::new(name).ok()?;
-    // SAFETY: the name ends with NUL.
-    i32::try_from(unsafe { apple::notify_post(name.as_ptr()) }).ok()
-}
-
-/// The status of looking up a service.
-#[cfg(target_os = "macos")]
-pub(super) fn look_up(name: &str) -> Option<i32> {
-    let name = CString::new(name).ok()?;
-    let mut port = 0;
-    // SAFETY: the name ends with NUL, the port lives through the call; the port of launchd is set before `main`.
-    Some(unsafe { apple::bootstrap_look_up(apple::bootstrap_port, name.as_ptr(), &mut port) })
-}
-
-/// Calls of macOS only.
-#[cfg(not(target_os = "macos"))]
-pub(super) fn sysctl(_name: &str) -> Option<i32> {
-    None
-}
-
-/// Calls of macOS only.
-#[cfg(not(target_os = "macos"))]
-pub(super) fn notify_post(_name: &str) -> Option<i32> {
-    None
-}
-
-/// Calls of macOS only.
-#[cfg(not(target_os = "macos"))]
-pub(super) fn look_up(_name: &str) -> Option<i32> {
-    None
 }
