@@ -21,6 +21,7 @@ pub(super) struct Args {
     #[arg(value_parser = kind)]
     kind: Kind,
     /// Path, address or name that it is tried on.
+    #[arg(id = "subject", value_name = "TARGET")]
     target: Option<String>,
     /// Name of the operation, for the report.
     #[arg(long, value_name = "OPERATION")]

@@ -12,7 +12,7 @@ use crate::blob::{self, Blob, Legacy};
 use crate::compile;
 use crate::diag::{Severity, Source, SourceMap};
 use crate::profile::{EvalFailure, Evaluation, evaluate};
-use crate::sandbox::Rules;
+use crate::sandbox::{ProfileInput, Rules};
 
 /// An evaluated profile and what the compiler made of it.
 pub(super) struct Built {
@@ -29,6 +29,23 @@ pub(super) struct Compiled {
     pub(super) header: Value,
     pub(super) legacy: Value,
     pub(super) contents: BlobContents,
+}
+
+impl Built {
+    /// What a backend takes: the text, or the blob where that is what decides.
+    pub(super) fn input(&self, text: &[u8]) -> ProfileInput {
+        let bytes = match (&self.rules, &self.blob) {
+            (Rules::Blob(_), Ok(compiled)) => compiled.bytes.as_slice(),
+            _ => text,
+        };
+        ProfileInput { bytes: bytes.into(), rules: self.rules.clone() }
+    }
+}
+
+/// A profile for an apply-only check, by its name a text or a blob.
+pub(super) fn input(path: &str, bytes: &[u8], options: &RunOptions<'_>) -> Result<ProfileInput, String> {
+    let built = if path.ends_with(".bin") { load(bytes.to_vec())? } else { build(path, bytes, options)? };
+    Ok(built.input(bytes))
 }
 
 /// Evaluates and compiles `text`, shown as `name` in messages.

@@ -18,6 +18,7 @@
 //! - Lanes stay apart: what the baseline or the oracle said is never read as the scenario's answer.
 //! - Two runs of one plan differ in ids and times only.
 
+mod apply_preflight;
 pub mod artifact;
 mod build;
 pub mod bundle;

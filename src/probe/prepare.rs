@@ -11,6 +11,7 @@ use super::matrix::{MatrixProbe, MatrixProfile};
 use super::preflight::{self, Record};
 use super::registry::Mode;
 use super::run::{Documents, RunOptions};
+use crate::sandbox::transcript::err_class;
 use crate::sandbox::{ApplyFailure, ProfileInput, Stage};
 use crate::shim::{self, Shim};
 
@@ -93,7 +94,7 @@ pub(super) fn prepare<'a>(
             Err(Blocked { stage: Stage::Compile, kind: "compile_failed", message: message.clone(), apply: None })
         }
         Ok(built) => {
-            let input = ProfileInput { bytes: text.as_slice().into(), rules: built.rules.clone() };
+            let input = built.input(&text);
             options.backend.apply(&input).map(|_| input).map_err(apply_failed)
         }
     };
@@ -167,13 +168,12 @@ fn shimmed(
 }
 
 pub(super) fn apply_failed(failure: ApplyFailure) -> Blocked {
-    let (kind, class) = match (failure.api, failure.errno) {
-        ("sandbox_init", Some(1)) => ("sandbox_init_failed", "errno_eperm"),
-        ("sandbox_init", _) => ("sandbox_init_failed", "errno_other"),
-        ("sandbox_apply", Some(1)) => ("sandbox_apply_failed", "errno_eperm"),
-        ("sandbox_apply", _) => ("sandbox_apply_failed", "errno_other"),
-        (_, Some(1)) => ("apply_failed", "errno_eperm"),
-        _ => ("apply_failed", "unknown"),
+    let (class, source) = err_class(failure.api, -1, failure.errno.unwrap_or(0), Some(&failure.message));
+    let kind = match failure.api {
+        _ if class == "already_sandboxed" => "apply_already_sandboxed",
+        "sandbox_init" => "sandbox_init_failed",
+        "sandbox_apply" => "sandbox_apply_failed",
+        _ => "apply_failed",
     };
     let apply = ApplyReport {
         api: failure.api.to_owned(),
@@ -181,7 +181,7 @@ pub(super) fn apply_failed(failure: ApplyFailure) -> Blocked {
         errno: failure.errno,
         errbuf: Some(failure.message.clone()),
         err_class: class.to_owned(),
-        err_class_source: "errno_only".to_owned(),
+        err_class_source: source.to_owned(),
     };
     Blocked { stage: Stage::Apply, kind, message: failure.message, apply: Some(apply) }
 }

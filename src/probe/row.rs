@@ -1,8 +1,9 @@
 //! One probe's row in `runtime_results.json`.
 
 use indexmap::IndexMap;
-use serde_json::Map;
+use serde_json::{Map, Value, json};
 
+use super::apply_preflight;
 use super::artifact::{ApplyReport, DecidedBy, ProbeResult, RuntimeResult, StageReport, StageStatus};
 use super::lanes::path_observation;
 use super::matrix::{MatrixProbe, MatrixProfile};
@@ -10,7 +11,8 @@ use super::prepare::Blocked;
 use super::registry::Decision;
 use super::run::RunOptions;
 use crate::diag::SourceMap;
-use crate::sandbox::{Action, Observation, Outcome, Session, Stage};
+use crate::sandbox::class::Class;
+use crate::sandbox::{Action, Evidence, Observation, Outcome, Session, Stage};
 
 pub(super) fn action(probe: &MatrixProbe) -> Action {
     Action {
@@ -74,6 +76,7 @@ impl Probing<'_> {
             stderr: observation.stderr.clone(),
             decided_by: self.decided_by(&observation),
             notes,
+            extra: evidence(&observation.evidence),
             ..row(self.id, probe, started, finished)
         }
     }
@@ -92,13 +95,16 @@ impl Probing<'_> {
     }
 
     fn runtime_result(&self, observation: &Observation) -> RuntimeResult {
-        let (status, stage, kind) = match observation.outcome {
-            Outcome::Allow => ("success", None, None),
-            Outcome::Deny => ("errno", Some("probe"), Some("probe_nonzero_exit")),
-            Outcome::Undecided if observation.stage == Stage::Exec => {
-                ("blocked", Some("bootstrap"), Some(bootstrap_kind(observation)))
+        let (status, stage, kind) = match (observation.outcome, observation.evidence.class) {
+            (Outcome::Allow, _) => ("success", None, None),
+            (Outcome::Deny, _) => ("errno", Some("probe"), Some("probe_nonzero_exit")),
+            (_, Some(Class::ApplyRefused)) => ("blocked", Some("apply"), Some("apply_failed")),
+            (_, Some(Class::Timeout)) => ("errno", Some("probe"), Some("probe_timeout")),
+            (_, Some(Class::UnixPermission | Class::BadArgument | Class::MissingService | Class::OtherError)) => {
+                ("errno", Some("probe"), Some("probe_nonzero_exit"))
             }
-            Outcome::Undecided => ("blocked", None, None),
+            _ if observation.stage == Stage::Exec => ("blocked", Some("bootstrap"), Some(bootstrap_kind(observation))),
+            _ => ("blocked", None, None),
         };
         let apply = ApplyReport {
             api: self.options.backend.kind().name().to_owned(),
@@ -108,11 +114,15 @@ impl Probing<'_> {
             err_class: "ok".to_owned(),
             err_class_source: "none".to_owned(),
         };
+        let apply = observation.evidence.apply.as_ref().and_then(apply_preflight::report).unwrap_or(apply);
         let witnessed = observation.outcome != Outcome::Undecided;
+        let callouts = &observation.evidence.callouts;
         RuntimeResult {
             errno: observation.errno,
             // Nothing was to be witnessed yet when the probe program did not start.
             intended_op_witnessed: (observation.stage == Stage::Operation).then_some(witnessed),
+            seatbelt_callouts: (!callouts.is_empty()).then(|| json!(callouts)),
+            sandbox_check_request: callouts.first().map(request),
             ..runtime_result(status, stage, kind, Some(apply))
         }
     }
@@ -138,6 +148,26 @@ impl Probing<'_> {
             column: at.map(|at| at.column),
         })
     }
+}
+
+/// What a callout asked.
+fn request(callout: &Value) -> Value {
+    let keys = ["operation", "filter_type", "filter_type_name", "argument", "canonicalization"];
+    let pairs = keys.iter().filter_map(|key| {
+        let name = if *key == "filter_type_name" { "filter_name" } else { key };
+        Some((name.to_owned(), callout.get(*key)?.clone()))
+    });
+    Value::Object(pairs.collect())
+}
+
+/// What a real process left besides, under keys of ours.
+fn evidence(seen: &Evidence) -> Map<String, Value> {
+    let rows = [
+        ("class", seen.class.map(|class| json!(class))),
+        ("pid", seen.pid.map(|pid| json!(pid))),
+        ("crash_report", seen.crash_report.clone()),
+    ];
+    rows.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
 }
 
 /// How starting the probe program failed: refused, or something else, such as a loader that may not read its files.

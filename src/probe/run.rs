@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use super::artifact::{
     GoldenDecodes, Head, Host, MismatchSummary, RunHead, RunManifest, RunState, RunStatus, RuntimeDiffs,
@@ -20,7 +20,7 @@ use super::prepare::prepare;
 use super::row::action;
 use super::set::{Files, PlanSet};
 use super::table::{BLOCKED, Row, markdown, rows};
-use super::{lint, mapping, mismatch, pool, tag};
+use super::{apply_preflight, lint, mapping, mismatch, pool, tag};
 use crate::profile::{EvalOptions, Loader};
 use crate::sandbox::{Backend, Fixture};
 
@@ -117,7 +117,8 @@ pub fn run(set: &PlanSet, options: &RunOptions<'_>) -> Result<Report, ProbeError
         return Err(ProbeError::Lint(findings));
     }
     let writer = Writer::create(options.out, &options.identity.run_id, options.identity.pid)?;
-    let documents = Documents { set, options, writer: &writer, digest: set.plan.digest() };
+    let started = options.clock.unix_seconds();
+    let documents = Documents { set, options, writer: &writer, digest: set.plan.digest(), started };
     let (summary, mismatches, rows) = match documents.all() {
         Ok(done) => done,
         Err(error) => {
@@ -148,6 +149,8 @@ pub(super) struct Documents<'a> {
     pub(super) options: &'a RunOptions<'a>,
     pub(super) writer: &'a Writer,
     digest: String,
+    /// When the run began, in seconds since 1970.
+    pub(super) started: f64,
 }
 
 impl Documents<'_> {
@@ -190,7 +193,8 @@ impl Documents<'_> {
     /// Every document, in the order of the specification, but for the index.
     fn all(&self) -> Result<(Summary, MismatchSummary, Vec<Row>), ProbeError> {
         self.status(RunState::InProgress, None)?;
-        self.manifest()?;
+        let apply_preflight = if self.options.dry { None } else { apply_preflight::check(self)? };
+        self.manifest(apply_preflight)?;
         self.writer.write_json("expected_matrix.generated.json", &self.set.generated)?;
         let lanes = self.lanes();
         let fixtures = if lanes.scenario || lanes.baseline { self.fixtures()? } else { Vec::new() };
@@ -248,7 +252,7 @@ impl Documents<'_> {
         self.writer.write_json(STATUS, &status)
     }
 
-    fn manifest(&self) -> Result<(), ProbeError> {
+    fn manifest(&self, apply_preflight: Option<Value>) -> Result<(), ProbeError> {
         let manifest = RunManifest {
             head: self.run_head(tag::RUN_MANIFEST),
             dry_run: self.options.dry,
@@ -257,7 +261,7 @@ impl Documents<'_> {
             repo_root_context: ".".to_owned(),
             staged_output_root: None,
             output_root: self.options.out.display().to_string(),
-            apply_preflight: None,
+            apply_preflight,
             host: self.options.identity.host.clone(),
             only: self.set.only.clone(),
             backend: Some(self.options.backend.kind().name().to_owned()),

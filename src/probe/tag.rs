@@ -40,6 +40,8 @@ pub const STATUS: &str = "runtime-tools.status.v0.1";
 pub const PROMOTION_PACKET: &str = "runtime-tools.promotion_packet.v0.2";
 /// `golden_decodes.json`, a document of ours.
 pub const GOLDEN_DECODES: &str = "sbpl.golden_decodes.v0.1";
+/// `observer_results.json`, a document of ours.
+pub const OBSERVER_RESULTS: &str = "sbpl.observer_results.v0.1";
 /// `runtime_diffs.json`, a document of ours.
 pub const RUNTIME_DIFFS: &str = "sbpl.runtime_diffs.v0.1";
 

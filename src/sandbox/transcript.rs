@@ -89,6 +89,24 @@ impl ApplyMarker {
     }
 }
 
+/// The class of a result of applying, and how it is known.
+pub fn err_class(api: &str, rc: i32, errno: i32, errbuf: Option<&str>) -> (&'static str, &'static str) {
+    let words = errbuf.unwrap_or_default().to_ascii_lowercase();
+    if rc == 0 {
+        return ("ok", "none");
+    }
+    if api.starts_with("sandbox_init") && words.contains("already") && words.contains("sandbox") {
+        return ("already_sandboxed", "errbuf_regex");
+    }
+    match errno {
+        1 => ("errno_eperm", "errno_only"),
+        13 => ("errno_eacces", "errno_only"),
+        0 if errbuf.is_some() => ("unknown", "errbuf_present"),
+        0 => ("unknown", "none"),
+        _ => ("errno_other", "errno_only"),
+    }
+}
+
 /// The markers of `sbpl-apply` among the lines of `stderr`, in order.
 pub fn apply_markers(stderr: &str) -> Vec<ApplyMarker> {
     let markers = stderr.lines().filter(|line| is_marker(line)).filter_map(|line| serde_json::from_str(line).ok());
@@ -194,5 +212,19 @@ mod tests {
         assert_eq!(take_details(&stdout), ("a\nb".to_owned(), Some(json!({ "kr": 1100 }))));
         let (_, details) = take_details("SBL_PROBE_DETAILS {");
         assert_eq!(details, Some(json!({ "error": "invalid_probe_details_json" })));
+    }
+
+    #[test]
+    fn classes_of_apply_results() {
+        let class = |rc, errno, words| err_class("sandbox_init", rc, errno, words);
+        assert_eq!(class(0, 0, None), ("ok", "none"));
+        assert_eq!(class(-1, 1, Some("Operation not permitted")), ("errno_eperm", "errno_only"));
+        assert_eq!(class(-1, 1, Some("already in a Sandbox")), ("already_sandboxed", "errbuf_regex"));
+        assert_eq!(class(-1, 13, None), ("errno_eacces", "errno_only"));
+        assert_eq!(class(-1, 22, None), ("errno_other", "errno_only"));
+        assert_eq!(class(-1, 0, Some("unbound variable")), ("unknown", "errbuf_present"));
+        assert_eq!(class(-1, 0, None), ("unknown", "none"));
+        // Only sandbox_init has words.
+        assert_eq!(err_class("sandbox_apply", -1, 1, None), ("errno_eperm", "errno_only"));
     }
 }

@@ -16,6 +16,7 @@ mod policy_text;
 mod report;
 mod run;
 mod schemas;
+mod seatbelt;
 mod shim;
 #[cfg(target_os = "linux")]
 mod supervised;

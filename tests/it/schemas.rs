@@ -95,7 +95,7 @@ fn schema(name: &str) -> Value {
     serde_json::from_slice(&std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))).unwrap()
 }
 
-fn check(name: &str, value: &Value) {
+pub(crate) fn check(name: &str, value: &Value) {
     let mut out = Vec::new();
     problems(&schema(name), value, name, &mut out);
     assert_eq!(out, [""; 0], "{name}");
@@ -121,7 +121,7 @@ fn add_unknown_keys(value: &mut Value, tables: &[&str], is_table: bool) {
 }
 
 /// A document read as `T` and written again is the same, an unknown key in it too.
-fn round_trip<T: DeserializeOwned + Serialize>(value: &Value) {
+pub(crate) fn round_trip<T: DeserializeOwned + Serialize>(value: &Value) {
     let back = |value: &Value| json!(serde_json::from_value::<T>(value.clone()).unwrap());
     assert_eq!(&back(value), value);
     if value.get("schema_version").is_some() || value.get("world_id").is_some() {

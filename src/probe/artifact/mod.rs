@@ -5,6 +5,7 @@
 //! **Invariants:** keys that we do not know are kept in `extra`. An error number and an exit code never share a field. What a
 //! lane says stands in that lane's document; joins name both sides.
 
+mod apply;
 mod decodes;
 mod event;
 mod index;
@@ -16,6 +17,7 @@ mod promotion;
 mod results;
 mod run;
 
+pub use apply::{ApplyPreflight, ObserverResult, ObserverResults};
 pub use decodes::{
     BlobContents, Bucket, ChangedOperations, ChangedRule, Decode, DecodeResult, GoldenDecodes, Literal, Literals,
     Nodes, ProfileDiff, RuntimeDiffs,

@@ -4,6 +4,8 @@
 mod baseline;
 mod confounder;
 mod event;
+mod observer;
+mod oracle;
 mod packet;
 mod witness;
 
@@ -12,8 +14,8 @@ pub(super) use baseline::{baseline_row, path_observation};
 use serde_json::{Map, Value, json};
 
 use super::artifact::{
-    BaselineResult, Event, Fixtures, LaneResults, MismatchReason, OracleResults, PathWitness, PathWitnesses,
-    PrimaryIntent, ProbeResult, ProfileResult, RuntimeResults,
+    BaselineResult, Event, Fixtures, LaneResults, MismatchReason, PathWitness, PathWitnesses, PrimaryIntent,
+    ProbeResult, ProfileResult, RuntimeResults,
 };
 use super::error::ProbeError;
 use super::plan::Lanes;
@@ -116,15 +118,12 @@ pub(super) fn write(
     let events: Vec<&Value> = joined.iter().map(|row| &row.value).collect();
     writer.write_json("runtime_events.normalized.json", &events)?;
     if lanes.oracle {
-        writer.write_json(
-            "oracle_results.json",
-            &OracleResults {
-                head: documents.head(tag::ORACLE_RESULTS),
-                // No backend that is here has an oracle; the lane is asked for and empty.
-                results: Vec::new(),
-                extra: Map::new(),
-            },
-        )?;
+        writer.write_json("oracle_results.json", &oracle::results(documents, joined))?;
+    }
+    if lanes.scenario
+        && let Some(observed) = documents.options.backend.observe(documents.started)
+    {
+        writer.write_json("observer_results.json", &observer::results(documents, joined, &observed))?;
     }
     // Baseline rows first, then the scenario's: a refused open has no path in its own lane.
     let baseline = joined.iter().filter_map(|row| row.baseline_witness.clone());

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::check::{Callout, calibration_profile};
 use super::fixtures::Fixtures;
-use super::spawn::{self, Ended};
+use super::spawn::{self, Ended, MAX_OUTPUT};
 use super::system::{Spelling, System};
 use super::{crash, observer, verdict};
 use crate::sandbox::class::Class;
@@ -103,7 +103,7 @@ impl Seatbelt {
         let Ok(file) = self.profile_file(calibration_profile().as_bytes(), false) else { return Value::Null };
         let mut command = self.command(Kind::Calibrate);
         command.arg("--profile").arg(&file);
-        let ended = spawn::run(&mut command, PROBE_LIMIT);
+        let ended = spawn::run(&mut command, PROBE_LIMIT, MAX_OUTPUT);
         let details = ended.ok().and_then(|ended| take_details(&ended.stdout).1);
         details.and_then(|details| details.get("calibration").cloned()).unwrap_or(Value::Null)
     }
@@ -131,7 +131,7 @@ impl Seatbelt {
         let file = self.profile_file(bytes, is_blob)?;
         let mut command = self.command(Kind::Confined);
         self.confine(&mut command, &file, is_blob);
-        let ended = spawn::run(&mut command, PROBE_LIMIT)?;
+        let ended = spawn::run(&mut command, PROBE_LIMIT, MAX_OUTPUT)?;
         let markers = apply_markers(&ended.stderr);
         let apply = markers.iter().find(|marker| marker.stage == "apply");
         Ok(ApplyCheck {
@@ -174,7 +174,7 @@ impl Seatbelt {
         command.arg("--").arg(target);
         let since = SystemTime::now();
         let limit = if file.is_some() { PROBE_LIMIT } else { BASELINE_LIMIT };
-        let ended = match spawn::run(&mut command, limit) {
+        let ended = match spawn::run(&mut command, limit, MAX_OUTPUT) {
             Ok(ended) => ended,
             Err(error) => return blank(Class::ExecRefused, Some(format!("no probe program: {error}"))),
         };

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::check::{Question, ask};
 use super::system::{Applied, System};
-use crate::sandbox::transcript::ApplyMarker;
+use crate::sandbox::transcript::{ApplyMarker, err_class};
 
 /// What to put in force, and what to ask before the operation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,24 +30,6 @@ mod status {
     pub(super) const BAD_PROFILE: u8 = 66;
     /// There is no such function here.
     pub(super) const NOT_AVAILABLE: u8 = 69;
-}
-
-/// The class of a result of applying, and how it is known.
-pub fn err_class(api: &str, rc: i32, errno: i32, errbuf: Option<&str>) -> (&'static str, &'static str) {
-    let words = errbuf.unwrap_or_default().to_ascii_lowercase();
-    if rc == 0 {
-        return ("ok", "none");
-    }
-    if api.starts_with("sandbox_init") && words.contains("already") && words.contains("sandbox") {
-        return ("already_sandboxed", "errbuf_regex");
-    }
-    match errno {
-        1 => ("errno_eperm", "errno_only"),
-        13 => ("errno_eacces", "errno_only"),
-        0 if errbuf.is_some() => ("unknown", "errbuf_present"),
-        0 => ("unknown", "none"),
-        _ => ("errno_other", "errno_only"),
-    }
 }
 
 /// Puts this process under the profile, for good. `Some` is an exit status: the process must not go on.
@@ -105,24 +87,5 @@ fn marker(stage: &str, applied: &Applied, confinement: &Confinement, pid: u32) -
         err_class_source: is_result.then(|| source.to_owned()),
         profile: Some(confinement.name.clone()),
         ..ApplyMarker::new(stage, pid)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn classes_of_apply_results() {
-        let class = |rc, errno, words| err_class("sandbox_init", rc, errno, words);
-        assert_eq!(class(0, 0, None), ("ok", "none"));
-        assert_eq!(class(-1, 1, Some("Operation not permitted")), ("errno_eperm", "errno_only"));
-        assert_eq!(class(-1, 1, Some("already in a Sandbox")), ("already_sandboxed", "errbuf_regex"));
-        assert_eq!(class(-1, 13, None), ("errno_eacces", "errno_only"));
-        assert_eq!(class(-1, 22, None), ("errno_other", "errno_only"));
-        assert_eq!(class(-1, 0, Some("unbound variable")), ("unknown", "errbuf_present"));
-        assert_eq!(class(-1, 0, None), ("unknown", "none"));
-        // Only sandbox_init has words.
-        assert_eq!(err_class("sandbox_apply", -1, 1, None), ("errno_eperm", "errno_only"));
     }
 }

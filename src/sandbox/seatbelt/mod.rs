@@ -22,6 +22,6 @@ pub use check::{
     ALLOWED, CHECK_TYPES, Calibrated, Callout, CheckRow, CheckType, Question, REFUSED, ask, calibrate,
     calibration_profile, question,
 };
-pub use confine::{Confinement, confine, err_class};
+pub use confine::{Confinement, confine};
 pub use crash::CrashReport;
 pub use system::{Applied, CallError, Checked, Opened, Spelling, System};

@@ -10,6 +10,8 @@ use crate::sandbox::{Observed, ObserverStatus};
 
 /// How long `log show` may take; it reads a compressed store.
 const LIMIT: Duration = Duration::from_secs(120);
+/// Most bytes of it that are read.
+const ROOM: usize = 64 << 20;
 /// What `log` exits with inside a sandbox.
 const REFUSED: i32 = 64;
 /// Seconds that the window is opened wider than the run at its beginning.
@@ -33,7 +35,7 @@ pub(super) fn observe(tool: &Path, since: f64) -> Observed {
     let mut process = Command::new(tool);
     process.args(command.get(1..).unwrap_or_default());
     let without = |status, reason: String| Observed { status, reason: Some(reason), ..Observed::of(command.clone()) };
-    let ended = match spawn::run(&mut process, LIMIT) {
+    let ended = match spawn::run(&mut process, LIMIT, ROOM) {
         Ok(ended) => ended,
         Err(error) => return without(ObserverStatus::Unavailable, error.to_string()),
     };

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Most bytes of either stream that are kept.
+/// Most bytes of either stream of a probe that are kept.
 pub(super) const MAX_OUTPUT: usize = 1 << 20;
 /// How often a running program is looked at.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -27,12 +27,12 @@ pub(super) struct Ended {
     pub(super) stderr: String,
 }
 
-/// Runs `command` with nothing on standard input, in a process group of its own.
-pub(super) fn run(command: &mut Command, limit: Duration) -> io::Result<Ended> {
+/// Runs `command` with nothing on standard input, in a process group of its own, and keeps `room` bytes of either stream.
+pub(super) fn run(command: &mut Command, limit: Duration, room: usize) -> io::Result<Ended> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn()?;
     let pid = child.id();
-    let (out, err) = (collect(child.stdout.take()), collect(child.stderr.take()));
+    let (out, err) = (collect(child.stdout.take(), room), collect(child.stderr.take(), room));
     let status = wait(&mut child, limit)?;
     // Whatever it started is of no use any more; the group may be empty by now.
     kill_group(pid);
@@ -67,7 +67,7 @@ fn kill_group(pid: u32) {
 }
 
 /// Reads a stream on a thread, so that neither stream can block the other.
-fn collect(stream: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
+fn collect(stream: Option<impl Read + Send + 'static>, most: usize) -> mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
     if let Some(mut stream) = stream {
         thread::spawn(move || {
@@ -75,7 +75,7 @@ fn collect(stream: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>
             let mut kept = 0;
             while let Ok(length) = stream.read(&mut buffer) {
                 let chunk = buffer.get(..length).unwrap_or_default();
-                let room = MAX_OUTPUT.saturating_sub(kept);
+                let room = most.saturating_sub(kept);
                 kept += chunk.len().min(room);
                 // What is beyond the bound is read and thrown away: a full pipe would stop the program.
                 if length == 0 || sender.send(chunk.get(..chunk.len().min(room)).unwrap_or_default().to_vec()).is_err()
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     fn shell(text: &str, limit: u64) -> Ended {
-        run(Command::new("/bin/sh").args(["-c", text]), Duration::from_millis(limit)).unwrap()
+        run(Command::new("/bin/sh").args(["-c", text]), Duration::from_millis(limit), MAX_OUTPUT).unwrap()
     }
 
     #[test]

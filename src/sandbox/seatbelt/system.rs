@@ -3,6 +3,7 @@
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::path::Path;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::{io, ptr};
 
 use super::table::{AuditToken, Kern, Port, RawProfile, Table};
@@ -269,9 +270,8 @@ impl System {
     }
 
     /// A flag that the system exports, or `fallback`.
-    fn flag(variable: Option<*const c_int>, fallback: i32) -> i32 {
-        // SAFETY: the loader gave the address of a variable of this type that lives as long as the library.
-        variable.map_or(fallback, |variable| unsafe { variable.read() })
+    fn flag(variable: Option<&AtomicI32>, fallback: i32) -> i32 {
+        variable.map_or(fallback, |variable| variable.load(Ordering::Relaxed))
     }
 
     /// Asks without leaving a report in the log.
@@ -285,9 +285,7 @@ impl System {
     }
 
     fn task(&self) -> Result<Port, CallError> {
-        let task = need(self.table.task_self, "mach_task_self_")?;
-        // SAFETY: a variable of the system that is never unmapped.
-        Ok(unsafe { task.read() })
+        Ok(need(self.table.task_self, "mach_task_self_")?.load(Ordering::Relaxed))
     }
 
     /// Asks launchd for a service: its `kern_return_t`. 0 found, 1100 refused, 1102 nobody registered it.
@@ -299,8 +297,8 @@ impl System {
         let bootstrap = need(self.table.bootstrap_port, "bootstrap_port")?;
         let service = c_string(service, "a service")?;
         let mut port: Port = 0;
-        // SAFETY: the variable is the system's, the name a C string, `port` ours to write.
-        let kern = unsafe { look_up(bootstrap.read(), service.as_ptr(), &mut port) };
+        // SAFETY: the name is a C string, `port` ours to write.
+        let kern = unsafe { look_up(bootstrap.load(Ordering::Relaxed), service.as_ptr(), &mut port) };
         if let (0, Some(deallocate), Ok(task)) = (kern, self.table.deallocate, self.task())
             && port != 0
         {

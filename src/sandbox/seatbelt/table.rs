@@ -7,6 +7,7 @@
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::Path;
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicI32, AtomicU32};
 
 use crate::sandbox::SandboxError;
 
@@ -42,6 +43,8 @@ macro_rules! table {
             /// The symbols, for documentation and tests: name and library.
             pub(super) const SYMBOLS: &'static [(&'static str, Place)] = &[$($(($symbol, Place::$place),)*)*];
 
+            // A variable's address becomes a reference by the same row rule as a function's.
+            #[allow(clippy::transmute_ptr_to_ref)]
             fn find(libraries: &Libraries) -> Self {
                 Self {
                     $($($field: libraries.symbol(Place::$place, $symbol).map(|symbol| {
@@ -97,11 +100,12 @@ table! {
     check = "sandbox_check": unsafe extern "C" fn(c_int, *const c_char, c_int, ...) -> c_int,
     check_by_audit_token =
         "sandbox_check_by_audit_token": unsafe extern "C" fn(AuditToken, *const c_char, c_int, ...) -> c_int,
-    check_no_report = "SANDBOX_CHECK_NO_REPORT": *const c_int,
-    check_canonical = "SANDBOX_CHECK_CANONICAL": *const c_int,
-    task_self = "mach_task_self_": *const Port,
+    // Variables are read as atomic values: the system may set them, and some lie in memory that cannot be written.
+    check_no_report = "SANDBOX_CHECK_NO_REPORT": &'static AtomicI32,
+    check_canonical = "SANDBOX_CHECK_CANONICAL": &'static AtomicI32,
+    task_self = "mach_task_self_": &'static AtomicU32,
     task_info = "task_info": unsafe extern "C" fn(Port, u32, *mut u32, *mut u32) -> Kern,
-    bootstrap_port = "bootstrap_port": *const Port,
+    bootstrap_port = "bootstrap_port": &'static AtomicU32,
     look_up = "bootstrap_look_up": unsafe extern "C" fn(Port, *const c_char, *mut Port) -> Kern,
     deallocate = "mach_port_deallocate": unsafe extern "C" fn(Port, Port) -> Kern,
     sysctl = "sysctlbyname":

@@ -1,0 +1,406 @@
+//! The backend of macOS against a library that stands in for macOS, with real processes: every end of a probe that
+//! `docs/seatbelt.md` names, from the command's own point of view.
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use sbpl::probe::artifact::{ApplyPreflight, ObserverResults};
+use serde_json::{Value, json};
+
+use crate::schemas::{check, round_trip};
+
+/// The stand-in, built once.
+fn standin() -> &'static Path {
+    static LIBRARY: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    let (_, library) = LIBRARY.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let library = folder.path().join("macos.so");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/standin_macos.c");
+        let status = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).status();
+        assert!(status.expect("a C compiler, `cc`").success());
+        (folder, library)
+    });
+    library
+}
+
+/// The command with the stand-in preloaded, so that the probes' own calls on files meet it too.
+fn sbpl(variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sbpl"));
+    command.env("LD_PRELOAD", standin()).envs(variables.iter().copied());
+    command
+}
+
+/// Exit status, details, standard error of one probe program.
+fn driver(profile: Option<&str>, variables: &[(&str, &str)], arguments: &[&str]) -> (i32, Value, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = sbpl(variables);
+    command.arg("probe-driver").arg(arguments[0]).arg("--system").arg(standin());
+    if let Some(text) = profile {
+        let file = folder.path().join("profile.sb");
+        fs::write(&file, text).unwrap();
+        command.arg("--profile").arg(file);
+    }
+    let output = command.args(&arguments[1..]).output().unwrap();
+    let (text, complaints) = texts(&output);
+    let details = text.lines().find_map(|line| line.strip_prefix("SBL_PROBE_DETAILS "));
+    let details = details.map_or(Value::Null, |json| serde_json::from_str(json).unwrap());
+    (output.status.code().unwrap_or(-1), details, complaints)
+}
+
+fn texts(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+fn markers(stderr: &str) -> Vec<Value> {
+    stderr.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+const DENY: &str = "(version 1)\n(allow default)\n(deny mach-lookup (global-name \"a.b\"))\n(deny sysctl-read (sysctl-name \
+                    \"kern.x\"))\n(deny darwin-notification-post (notification-name \"n\"))\n(deny iokit-open-service \
+                    (iokit-registry-entry-class \"C\"))\n(deny process-info-pidinfo (target \"self\"))\n(deny signal (target \
+                    \"others\"))\n";
+
+/// Each service answers yes, no, and "there is no such thing", and the three are told apart.
+#[test]
+fn in_process_drivers_report_what_the_system_said() {
+    let run = |arguments: &[&str]| {
+        let (status, details, _) = driver(Some(DENY), &[], arguments);
+        (status, details)
+    };
+    for (arguments, status, key, value) in [
+        (&["mach", "c.d"][..], 0, "kr", json!(0)),
+        (&["mach", "a.b"], 1, "kr", json!(1100)),
+        (&["mach", "missing"], 1, "service_present", json!(false)),
+        (&["sysctl", "kern.y"], 0, "errno", json!(0)),
+        (&["sysctl", "kern.x"], 1, "errno", json!(1)),
+        (&["sysctl", "missing"], 1, "errno", json!(2)),
+        (&["notify", "m"], 0, "status", json!(0)),
+        (&["notify", "n"], 1, "status", json!(7)),
+        (&["notify-distributed", "n"], 0, "status", json!("not_witnessed")),
+        (&["iokit", "D"], 0, "open_kr", json!(0)),
+        (&["iokit", "D"], 0, "call_kr", json!(-536_870_206)),
+        (&["iokit", "C"], 1, "open_kr", json!(-536_870_174)),
+        (&["iokit", "Odd"], 1, "open_kr", json!(-536_870_206)),
+        (&["iokit", "Missing"], 1, "found", json!(false)),
+        (&["pidinfo", "self"], 1, "errno", json!(1)),
+        (&["signal"], 1, "signal_errno", json!(1)),
+        (&["confined"], 0, "sandboxed", json!(true)),
+    ] {
+        let (code, details) = run(arguments);
+        assert_eq!((code, &details[key]), (status, &value), "{arguments:?}: {details}");
+    }
+    let (code, details, _) = driver(None, &[], &["pidinfo", "999999"]);
+    assert_eq!((code, &details["errno"]), (1, &json!(3)));
+    assert_eq!(driver(None, &[], &["pidinfo", "nobody"]).0, 64);
+    assert_eq!(driver(None, &[], &["confined"]).1["sandboxed"], false);
+    assert_eq!(driver(None, &[], &["signal"]).0, 0);
+}
+
+/// Both spellings of a descriptor's path come from the system.
+#[test]
+fn the_reader_says_both_spellings_and_the_error_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().canonicalize().unwrap().join("f");
+    fs::write(&file, "content").unwrap();
+    let name = file.to_str().unwrap();
+    let (status, _, stderr) = driver(Some("(version 1)\n(allow default)\n"), &[], &["read", name]);
+    assert_eq!(status, 0);
+    assert!(stderr.contains(&format!("F_GETPATH:{name}\n")), "{stderr}");
+    assert!(stderr.contains(&format!("F_GETPATH_NOFIRMLINK:/System/Volumes/Data{name}\n")), "{stderr}");
+    let profile = format!("(version 1)\n(allow default)\n(deny file-read* (literal \"{name}\"))\n");
+    let (status, details, stderr) = driver(Some(&profile), &[], &["read", name]);
+    assert_eq!((status, &details["errno"]), (2, &json!(1)));
+    assert!(stderr.ends_with("open target: Operation not permitted\n"), "{stderr}");
+    let (status, details, _) = driver(None, &[], &["read", "/tmp/unix-permission"]);
+    assert_eq!((status, &details["errno"]), (2, &json!(13)));
+}
+
+/// The markers of `spec/probe-runner.md` section 2.4, in their order, none without its predecessor.
+#[test]
+fn applying_leaves_markers() {
+    let (_, _, stderr) = driver(Some(DENY), &[], &["mach", "--op", "mach-lookup", "--oracle", "--", "a.b"]);
+    let seen = markers(&stderr);
+    let stages: Vec<_> = seen.iter().map(|marker| (marker["tool"].as_str(), marker["stage"].as_str())).collect();
+    assert_eq!(
+        stages,
+        [
+            (Some("sbpl-apply"), Some("apply")),
+            (Some("sbpl-apply"), Some("applied")),
+            (Some("seatbelt-callout"), Some("pre_syscall"))
+        ]
+    );
+    assert_eq!(
+        (&seen[0]["api"], &seen[0]["rc"], &seen[0]["err_class"]),
+        (&json!("sandbox_init"), &json!(0), &json!("ok"))
+    );
+    let callout = &seen[2];
+    assert_eq!((&callout["filter_type"], &callout["check_type"]), (&json!(2), &json!(0x4000_0002)));
+    assert_eq!((&callout["rc"], &callout["decision"]), (&json!(1), &json!("deny")));
+    // A path is asked twice; the second way refuses what is not canonical and does not make it so.
+    let (_, _, stderr) = driver(Some(DENY), &[], &["read", "--op", "file-read*", "--oracle", "--", "/tmp/a/../etc"]);
+    let callouts: Vec<Value> = markers(&stderr).split_off(2);
+    let said: Vec<_> = callouts.iter().map(|marker| (&marker["canonicalization"], &marker["decision"])).collect();
+    assert_eq!(said, [(&json!("raw"), &json!("allow")), (&json!("canonical"), &json!("error"))]);
+    assert_eq!((&callouts[1]["check_type"], &callouts[1]["errno"]), (&json!(0x6000_0001), &json!(22)));
+}
+
+/// Every way in which a profile can be refused has a class, and the probe is not tried.
+#[test]
+fn a_refused_profile_is_told_apart() {
+    let refuse = |variables: &[(&str, &str)]| {
+        let (status, details, stderr) = driver(Some(DENY), variables, &["mach", "c.d"]);
+        assert_eq!((status, details), (1, Value::Null));
+        let marker = markers(&stderr).remove(0);
+        (marker["errno"].clone(), marker["err_class"].as_str().unwrap().to_owned(), marker["errbuf"].clone())
+    };
+    assert_eq!(
+        refuse(&[("STANDIN_INIT", "1")]),
+        (json!(1), "errno_eperm".to_owned(), json!("Operation not permitted"))
+    );
+    assert_eq!(refuse(&[("STANDIN_INIT", "13")]).1, "errno_eacces");
+    assert_eq!(refuse(&[("STANDIN_INIT", "12")]).1, "errno_other");
+    let words = "iokit-external-method operation not applicable in this context\n<input string>:11:4:\n\tform";
+    assert_eq!(refuse(&[("STANDIN_INIT", "22"), ("STANDIN_WORDS", words)]).2, json!(words));
+    assert_eq!(refuse(&[("STANDIN_INIT", "1"), ("STANDIN_WORDS", "already in a sandbox")]).1, "already_sandboxed");
+}
+
+#[test]
+fn parameters_go_with_the_text_and_blobs_to_their_own_call() {
+    let (_, _, stderr) = driver(Some(DENY), &[], &["confined", "-D", "A=1", "-D", "B=two"]);
+    assert!(stderr.contains("parameter A=1\nparameter B=two\n"), "{stderr}");
+    assert_eq!(markers(&stderr)[0]["api"], "sandbox_init_with_parameters");
+    let folder = tempfile::tempdir().unwrap();
+    let blob = folder.path().join("a.sb.bin");
+    fs::write(&blob, b"bytes").unwrap();
+    let run = |variables: &[(&str, &str)]| {
+        let mut command = sbpl(variables);
+        let output = command.args(["probe-driver", "confined", "--system"]).arg(standin()).arg("--blob").arg(&blob);
+        texts(&output.output().unwrap())
+    };
+    assert_eq!(markers(&run(&[]).1)[0]["api"], "sandbox_apply");
+    let refused = run(&[("STANDIN_APPLY", "1")]).1;
+    assert_eq!(markers(&refused)[0]["err_class"], "errno_eperm");
+    assert!(refused.contains("sandbox_apply: Operation not permitted"), "{refused}");
+}
+
+/// The numbers are believed only when known answers come back.
+#[test]
+fn an_oracle_with_other_numbers_is_not_calibrated() {
+    let profile = sbpl::sandbox::seatbelt::calibration_profile();
+    let calibrated = |variables: &[(&str, &str)]| {
+        let (_, details, _) = driver(Some(&profile), variables, &["calibrate"]);
+        let rows = details["calibration"].as_array().unwrap().clone();
+        assert!(rows.len() > 10);
+        rows.iter().filter(|row| row["calibrated"] == true).count()
+    };
+    assert!(calibrated(&[]) > 10);
+    assert_eq!(calibrated(&[("STANDIN_SHIFT", "1")]), 0);
+}
+
+/// A plan with one profile and its probes.
+struct Plan {
+    folder: tempfile::TempDir,
+}
+
+impl Plan {
+    fn new(profile: &str, probes: &[(&str, &str, &str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let lanes = json!({"baseline": true, "scenario": true, "oracle": true});
+        let probe = |(name, operation, target, expected): &(&str, &str, &str, &str)| {
+            let value = json!({
+                "probe_id": name, "name": name, "operation": operation, "target": target, "expected": expected,
+                "supports_lanes": lanes, "expected_primary_ops": [operation], "expected_predicates": [],
+                "capabilities_required": [], "controls_supported": ["baseline"],
+            });
+            ((*name).to_owned(), value)
+        };
+        let names: Vec<&str> = probes.iter().map(|probe| probe.0).collect();
+        let documents = [
+            (
+                "plan.json",
+                json!({
+                    "schema_version": "runtime-tools.plan.v0.1", "plan_id": "mac", "registry_id": "mac", "profiles": ["p"],
+                    "apply_preflight_profile": "allow.sb",
+                }),
+            ),
+            (
+                "registry/probes.json",
+                json!({
+                    "schema_version": "runtime-tools.probe_registry.v0.2", "registry_id": "mac",
+                    "world_id": "sonoma-14.4.1-23E224-arm64-dyld-2c0602c5",
+                    "probes": Value::Object(probes.iter().map(probe).collect()),
+                }),
+            ),
+            (
+                "registry/profiles.json",
+                json!({
+                    "schema_version": "runtime-tools.profile_registry.v0.2", "registry_id": "mac",
+                    "world_id": "sonoma-14.4.1-23E224-arm64-dyld-2c0602c5",
+                    "profiles": {"p": {
+                        "profile_id": "p", "profile_path": "p.sb", "mode": "sbpl", "family": null, "semantic_group": null,
+                        "probe_refs": names, "key_specific_rules": [], "notes": null,
+                    }},
+                }),
+            ),
+        ];
+        fs::create_dir(folder.path().join("registry")).unwrap();
+        for (name, document) in documents {
+            fs::write(folder.path().join(name), document.to_string()).unwrap();
+        }
+        fs::write(folder.path().join("p.sb"), profile).unwrap();
+        fs::write(folder.path().join("allow.sb"), "(version 1)\n(allow default)\n").unwrap();
+        Self { folder }
+    }
+
+    /// Runs it; exit status, standard error, the bundle's folder.
+    fn run(&self, variables: &[(&str, &str)], more: &[&str]) -> (i32, String, PathBuf) {
+        let out = self.folder.path().join("out");
+        let log = self.folder.path().join("no-log");
+        let mut command = sbpl(variables);
+        command.arg("run").arg(self.folder.path().join("plan.json")).args(["--backend", "seatbelt", "--no-shims"]);
+        command.arg("--out").arg(&out).arg("--system").arg(standin()).arg("--log-tool").arg(log).args(more);
+        let output = command.output().unwrap();
+        let latest = fs::read_to_string(out.join("LATEST")).unwrap_or_default();
+        (output.status.code().unwrap_or(-1), texts(&output).1, out.join(latest.trim()))
+    }
+}
+
+fn document(bundle: &Path, name: &str) -> Value {
+    let path = bundle.join(name);
+    serde_json::from_slice(&fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))).unwrap()
+}
+
+const PROFILE: &str = "(version 1)\n(allow default)\n(deny mach-lookup (global-name \"a.b\"))\n(deny sysctl-read (sysctl-name \
+                       \"kern.x\"))\n";
+
+const PROBES: &[(&str, &str, &str, &str)] = &[
+    ("denied", "mach-lookup", "a.b", "deny"),
+    ("allowed", "mach-lookup", "c.d", "allow"),
+    ("absent", "mach-lookup", "missing", "allow"),
+    ("sysctl", "sysctl-read", "kern.x", "deny"),
+    ("permission", "file-read*", "/opt/unix-permission-of-a-file", "allow"),
+];
+
+/// A run leaves one class a probe; only denials are decisions, and the lanes stay apart.
+#[test]
+fn a_run_tells_denials_from_everything_else() {
+    let plan = Plan::new(PROFILE, PROBES);
+    let (status, stderr, bundle) = plan.run(&[], &[]);
+    // Two probes came to no decision.
+    assert_eq!(status, 1, "{stderr}");
+    let results = document(&bundle, "runtime_results.json");
+    let rows: Vec<_> = results["p"]["probes"].as_array().unwrap().iter().collect();
+    let seen: Vec<_> = rows.iter().map(|row| (row["class"].as_str().unwrap(), row["actual"].clone())).collect();
+    assert_eq!(
+        seen,
+        [
+            ("denied", json!("deny")),
+            ("allowed", json!("allow")),
+            ("missing_service", Value::Null),
+            ("denied", json!("deny")),
+            ("unix_permission", Value::Null),
+        ]
+    );
+    assert_eq!((&rows[3]["runtime_result"]["errno"], &rows[3]["exit_code"]), (&json!(1), &json!(1)));
+    assert_eq!(rows[0]["runtime_result"]["apply_report"]["api"], "sandbox_init");
+    let manifest = document(&bundle, "run_manifest.json");
+    assert_eq!((&manifest["channel"], &manifest["backend"]), (&json!("direct"), &json!("seatbelt")));
+    let preflight = document(&bundle, "apply_preflight.json");
+    assert_eq!((&preflight["apply_ok"], &preflight["sandbox_check_self"]["sandboxed"]), (&json!(true), &json!(false)));
+    assert_eq!(manifest["apply_preflight"]["record"], preflight);
+    let oracle = document(&bundle, "oracle_results.json");
+    let first = &oracle["results"][0];
+    assert_eq!(
+        (&first["decision"], &first["calibrated"], &first["filter_type"]),
+        (&json!("deny"), &json!(true), &json!(2))
+    );
+    // There is no such kind of argument, so it was not asked.
+    assert!(oracle["results"].as_array().unwrap().iter().all(|row| row["operation"] != "sysctl-read"));
+    let observer = document(&bundle, "observer_results.json");
+    assert_eq!(observer["status"], "unavailable");
+    assert!(observer["results"].as_array().unwrap().iter().all(|row| row["witness"] == false));
+    let baseline = document(&bundle, "baseline_results.json");
+    assert_eq!(baseline["results"][0]["status"], "allow");
+    for (schema, value) in [
+        ("runtime_results", &results),
+        ("apply_preflight", &preflight),
+        ("oracle_results", &oracle),
+        ("observer_results", &observer),
+        ("run_manifest", &manifest),
+        ("baseline_results", &baseline),
+    ] {
+        check(schema, value);
+    }
+    round_trip::<ApplyPreflight>(&preflight);
+    round_trip::<ObserverResults>(&observer);
+}
+
+/// A log that names the probe's process is a witness beside its result.
+#[test]
+fn the_log_is_joined_by_process() {
+    use std::os::unix::fs::PermissionsExt;
+    let plan = Plan::new(PROFILE, &PROBES[..1]);
+    let tool = plan.folder.path().join("no-log");
+    // Any process may have been the probe's.
+    let script = "#!/bin/sh\ni=2\nwhile [ $i -lt 70000 ]; do echo \"Sandbox: sbpl($i) deny(1) mach-lookup a.b\"; i=$((i+1)); done\n";
+    fs::write(&tool, script).unwrap();
+    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+    let (status, stderr, bundle) = plan.run(&[], &[]);
+    assert_eq!(status, 0, "{stderr}");
+    let observer = document(&bundle, "observer_results.json");
+    assert_eq!((&observer["status"], &observer["results"][0]["witness"]), (&json!("witness"), &json!(true)));
+    assert_eq!(observer["results"][0]["entries"][0]["operation"], "mach-lookup");
+    check("observer_results", &observer);
+}
+
+/// A profile that the system refuses blocks its probes at the stage apply; none of them is a denial.
+#[test]
+fn a_refused_profile_blocks_and_denies_nothing() {
+    let plan = Plan::new(PROFILE, &PROBES[..2]);
+    let (status, _, bundle) = plan.run(&[("STANDIN_INIT", "1")], &[]);
+    assert_eq!(status, 1);
+    let results = document(&bundle, "runtime_results.json");
+    assert_eq!(results["p"]["status"], "blocked");
+    for row in results["p"]["probes"].as_array().unwrap() {
+        assert_eq!((&row["actual"], &row["runtime_result"]["failure_stage"]), (&Value::Null, &json!("apply")));
+        assert_eq!(row["runtime_result"]["failure_kind"], "sandbox_init_failed");
+    }
+    // The control profile was accepted: the refusal is this profile's.
+    assert_eq!(document(&bundle, "apply_preflight.json")["apply_ok"], true);
+}
+
+/// A process that dies while the profile is put in force has neither applied it nor been denied anything.
+#[test]
+fn a_crash_while_applying_is_no_denial() {
+    let plan = Plan::new(PROFILE, &PROBES[..1]);
+    let (status, _, bundle) = plan.run(&[("STANDIN_CRASH", "1")], &[]);
+    assert_eq!(status, 1);
+    let row = &document(&bundle, "runtime_results.json")["p"]["probes"][0];
+    assert_eq!((&row["actual"], &row["runtime_result"]["failure_stage"]), (&Value::Null, &json!("apply")));
+}
+
+/// Under a sandboxed parent every profile is refused; that is the harness's boundary, not a result.
+#[test]
+fn a_sandboxed_parent_makes_the_backend_unavailable() {
+    let plan = Plan::new(PROFILE, &PROBES[..1]);
+    let (status, stderr, _) = plan.run(&[("STANDIN_SANDBOXED", "1")], &[]);
+    assert_eq!(status, 69, "{stderr}");
+    assert!(stderr.contains("sandboxed already"), "{stderr}");
+    assert!(!plan.folder.path().join("out/LATEST").exists());
+}
+
+#[test]
+fn without_a_mac_and_a_library_there_is_no_backend() {
+    let output = Command::new(env!("CARGO_BIN_EXE_sbpl")).args(["run", "--backend", "seatbelt"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(69));
+    assert!(texts(&output).1.contains("this is not macOS"));
+    let output = Command::new(env!("CARGO_BIN_EXE_sbpl"))
+        .args(["run", "--backend", "seatbelt", "--system", "/nowhere/macos.so"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(69));
+}
