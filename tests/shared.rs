@@ -34,6 +34,9 @@ mod probe;
 mod records;
 #[path = "shared/shim.rs"]
 mod shim;
+#[cfg(target_os = "linux")]
+#[path = "shared/supervised.rs"]
+mod supervised;
 #[path = "shared/syntax.rs"]
 mod syntax;
 #[path = "shared/unions.rs"]
@@ -54,6 +57,8 @@ const TOPICS: &[Topic] = &[
     ("pattern", pattern::trials),
     ("probe", probe::trials),
     ("shim", shim::trials),
+    #[cfg(target_os = "linux")]
+    ("supervised", supervised::trials),
     ("syntax", syntax::trials),
     ("unions", unions::trials),
     ("witness", witness::trials),

@@ -199,6 +199,12 @@ impl Context {
         }
     }
 
+    /// One line on standard error that was asked for: also with `-q`.
+    pub(super) fn tell_always(&mut self, line: impl std::fmt::Display) {
+        // When standard error is gone there is nobody to tell.
+        let _ = writeln!(self.err, "{line}");
+    }
+
     /// Flushes, reports a failure, and gives the exit status.
     pub(super) fn finish(mut self, outcome: Result<Exit, Box<Failure>>) -> Exit {
         let exit = match outcome {

@@ -7,9 +7,10 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::files;
 use crate::diag::SourceMap;
-use crate::sandbox::SandboxError;
 use crate::sandbox::driver::{Kind, Probe, Request, exit};
 use crate::sandbox::seatbelt::{Confinement, System, confine, question};
+use crate::sandbox::transcript::ApplyMarker;
+use crate::sandbox::{BackendKind, SandboxError, supervised};
 
 /// Status of wrong usage: the drivers have one of their own.
 pub(super) const USAGE: u8 = exit::USAGE;
@@ -17,6 +18,9 @@ pub(super) const USAGE: u8 = exit::USAGE;
 /// Try one operation and say how it went. Started by `sbpl run`; not for use by hand.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
+    /// Ask the supervisor to be confined before the operation is tried.
+    #[arg(long, conflicts_with_all = ["profile", "blob"])]
+    confine: bool,
     /// Which probe.
     #[arg(value_parser = kind)]
     kind: Kind,
@@ -79,6 +83,11 @@ impl Args {
                 Err(_) => return Ok(Exit::Command(exit::OUTPUT_FAILED)),
             }
         }
+        if self.confine
+            && let Some(status) = ask_to_be_confined(&mut io::stderr().lock())
+        {
+            return Ok(Exit::Command(status));
+        }
         let mut out = BufWriter::new(io::stdout().lock());
         let status = probe.run(&mut out, &mut io::stderr().lock());
         Ok(Exit::Command(if out.flush().is_ok() { status } else { exit::OUTPUT_FAILED }))
@@ -98,6 +107,19 @@ impl Args {
             question: asked.and_then(|operation| question(operation, target, self.filter.as_deref())),
         }))
     }
+}
+
+/// The status to end with when there is no supervisor, or nobody to tell.
+fn ask_to_be_confined(err: &mut impl Write) -> Option<u8> {
+    if let Err(error) = supervised::confine() {
+        let told = writeln!(err, "not supervised: {}", files::describe(&error));
+        return Some(if told.is_ok() { exit::FAILED } else { exit::OUTPUT_FAILED });
+    }
+    let told = ["apply", "applied"].iter().try_for_each(|stage| {
+        let marker = ApplyMarker::applied(stage, BackendKind::Supervised.name(), std::process::id());
+        writeln!(err, "{}", marker.line())
+    });
+    told.is_err().then_some(exit::OUTPUT_FAILED)
 }
 
 fn unavailable(error: SandboxError) -> Box<Failure> {

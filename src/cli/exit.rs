@@ -23,6 +23,8 @@ pub(super) enum Exit {
     Unavailable,
     /// Our own bug.
     Internal,
+    /// The system or the profile refused to execute a program.
+    Refused,
     /// An output file cannot be made.
     CannotCreate,
     /// Output cannot be written.
@@ -42,6 +44,7 @@ impl Exit {
             Self::NoInput => 66,
             Self::Unavailable => 69,
             Self::Internal => 70,
+            Self::Refused => 71,
             Self::CannotCreate => 73,
             Self::CannotWrite => 74,
             Self::Command(status) => status,

@@ -40,6 +40,7 @@ enum Verb {
     Compile(compile::Args),
     Decide(decide::Args),
     Decompile(decompile::Args),
+    Exec(exec::Args),
     Selfcheck(selfcheck::Args),
     Decode(decode::Args),
     Diff(diff::Args),
@@ -75,10 +76,12 @@ mod decide;
 mod decided;
 mod decode;
 mod decompile;
+mod denials;
 mod diff;
 #[cfg(unix)]
 mod driver;
 mod dump;
+mod exec;
 mod expand;
 mod fmt;
 mod lint;
@@ -96,6 +99,7 @@ mod shim;
 mod side;
 mod validate;
 mod vocab;
+mod world;
 
 impl Verb {
     fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
@@ -103,6 +107,7 @@ impl Verb {
             Self::Compile(args) => args.run(context),
             Self::Decide(args) => args.run(context),
             Self::Decompile(args) => args.run(context),
+            Self::Exec(args) => args.run(context),
             Self::Selfcheck(args) => args.run(context),
             Self::Decode(args) => args.run(context),
             Self::Diff(args) => args.run(context),

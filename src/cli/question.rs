@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::files;
+use super::world;
 use crate::decide::{PATH, Request, RequestError, World, operation_named};
 use crate::diag::{Code, SourceMap};
 use crate::vocab::Target;
@@ -45,13 +45,7 @@ impl Question {
     /// # Errors
     /// A file that cannot be read, or is no world.
     pub(super) fn world(&self, context: &Context) -> Result<World, Box<Failure>> {
-        let Some(path) = &self.world else { return Ok(World::macos_14()) };
-        let source = files::read(context, path)?;
-        World::parse(source.text()).map_err(|error| {
-            let mut diagnostic = error.diagnostic();
-            diagnostic.message = format!("{}: {}", path.display(), diagnostic.message);
-            Failure::from_diagnostics(Exit::BadInput, vec![diagnostic], SourceMap::new())
-        })
+        world::read(context, self.world.as_deref())
     }
 
     /// The question about `operation`.

@@ -70,9 +70,14 @@ enum Choice {
 }
 
 impl Choice {
-    fn open(self, setup: &Setup) -> Result<Box<dyn Backend>, Box<Failure>> {
+    fn open(self, context: &mut Context, setup: &Setup) -> Result<Box<dyn Backend>, Box<Failure>> {
         let opened = match self {
-            Self::Auto => BackendKind::open_best(setup),
+            Self::Auto => BackendKind::open_best(setup).map(|(backend, passed_over)| {
+                if let Some(reason) = passed_over.filter(|_| !backend.executes()) {
+                    context.tell(format_args!("backend {}: nothing is executed; {reason}", backend.kind().name()));
+                }
+                backend
+            }),
             Self::Simulated => BackendKind::Simulated.open(setup),
             Self::Supervised => BackendKind::Supervised.open(setup),
             Self::Seatbelt => BackendKind::Seatbelt.open(setup),
@@ -95,7 +100,7 @@ impl Args {
             launchd: false,
         };
         let setup = Setup { probes: probe_setup(&scratch), mac, ..Setup::macos_14() };
-        let backend = self.backend.open(&setup)?;
+        let backend = self.backend.open(context, &setup)?;
         let (set, files) = match self.matrix {
             Some(matrix) => plan::load_matrix(context, &matrix)?,
             None => plan::load(context, self.plan)?,

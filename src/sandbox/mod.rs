@@ -11,6 +11,7 @@ pub mod class;
 #[cfg(unix)]
 pub mod driver;
 mod error;
+mod fixtures;
 pub mod judge;
 pub mod log;
 #[cfg(unix)]
@@ -95,30 +96,26 @@ impl BackendKind {
     /// # Errors
     /// [`SandboxError::Unavailable`] with the reason.
     pub fn open(self, setup: &Setup) -> Result<Box<dyn Backend>, SandboxError> {
-        let reason = match self {
-            Self::Simulated => return Ok(Box::new(Simulated::in_world(setup.world.clone()))),
-            Self::Supervised => "this build does not supervise processes",
-            #[cfg(unix)]
-            Self::Seatbelt => return Ok(Box::new(seatbelt::Seatbelt::open(setup)?)),
-            #[cfg(not(unix))]
-            Self::Seatbelt => "this is not macOS",
-        };
-        Err(SandboxError::Unavailable { backend: self.name(), reason: reason.to_owned() })
+        Ok(match self {
+            Self::Simulated => Box::new(Simulated::in_world(setup.world.clone())),
+            Self::Supervised => Box::new(supervised::Supervised::open(setup)?),
+            Self::Seatbelt => Box::new(seatbelt::Seatbelt::open(setup)?),
+        })
     }
 
-    /// The best backend that is there.
+    /// The best backend that is there, and why the next better one is not.
     ///
     /// # Errors
     /// That of the last one; [`BackendKind::Simulated`] is everywhere.
-    pub fn open_best(setup: &Setup) -> Result<Box<dyn Backend>, SandboxError> {
-        let mut last = SandboxError::Unavailable { backend: "auto", reason: "there is none".to_owned() };
+    pub fn open_best(setup: &Setup) -> Result<(Box<dyn Backend>, Option<SandboxError>), SandboxError> {
+        let mut last = None;
         for kind in Self::BEST_FIRST {
             match kind.open(setup) {
-                Ok(backend) => return Ok(backend),
-                Err(error) => last = error,
+                Ok(backend) => return Ok((backend, last)),
+                Err(error) => last = Some(error),
             }
         }
-        Err(last)
+        Err(last.unwrap_or_else(|| SandboxError::Unavailable { backend: "auto", reason: "there is none".to_owned() }))
     }
 }
 

@@ -7,6 +7,8 @@ mod blob;
 mod contract;
 mod decide;
 mod decompile;
+#[cfg(target_os = "linux")]
+mod exec;
 mod fmt;
 mod golden;
 mod libsandbox;

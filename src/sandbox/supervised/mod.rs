@@ -15,9 +15,11 @@
 //! - `unsafe` is in `linux::sys` and `linux::spawn` only.
 
 pub mod bpf;
+mod handshake;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod linux;
 pub mod mapping;
+mod session;
 pub mod table;
 
 use std::ffi::OsString;
@@ -29,7 +31,9 @@ use thiserror::Error;
 use super::judge::Judge;
 use crate::decide::GraphError;
 use crate::diag::Location;
+pub use handshake::confine;
 pub use mapping::Mapping;
+pub use session::Supervised;
 
 /// A program to run.
 #[derive(Debug, Clone)]
@@ -46,6 +50,17 @@ pub struct Command {
     pub stdio: Stdio,
     /// After this long everything is killed.
     pub time_limit: Option<Duration>,
+    /// When the profile takes effect.
+    pub start: Start,
+}
+
+/// When the profile takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// Before the program is executed: that is the first thing to be judged.
+    Exec,
+    /// When the program asks for it ([`confine`]). Until then nothing is judged: for programs of our own only.
+    Handshake,
 }
 
 impl Command {
@@ -58,6 +73,7 @@ impl Command {
             cwd: None,
             stdio: Stdio::Inherit,
             time_limit: None,
+            start: Start::Exec,
         }
     }
 }

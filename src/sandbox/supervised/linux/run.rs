@@ -14,7 +14,9 @@ use super::walk::{Walked, Walker, Way};
 use super::worker::Workers;
 use crate::sandbox::judge::Court;
 use crate::sandbox::supervised::table::{Call, Machine, Treatment, call};
-use crate::sandbox::supervised::{Command, Denial, Ended, How, Mapping, Stdio, SuperviseError, Supervisor};
+use crate::sandbox::supervised::{
+    Command, Denial, Ended, How, Mapping, Start, Stdio, SuperviseError, Supervisor, handshake,
+};
 
 /// Device and number of a file.
 pub(super) type FileId = (u64, u64);
@@ -31,6 +33,8 @@ pub(super) struct Run<'a> {
     pub(super) executing: HashMap<u32, Vec<FileId>>,
     /// The profile has refused to execute a program.
     pub(super) exec_refused: bool,
+    /// The program has not asked to be confined yet.
+    waiting: bool,
     calls: Vec<Option<&'static Call>>,
 }
 
@@ -101,12 +105,13 @@ impl<'a> Run<'a> {
             keeper: keeper as u32,
             executing: HashMap::new(),
             exec_refused: false,
+            waiting: false,
             calls: (0..512).map(|number| call(machine, number)).collect(),
         }
     }
 
     /// Serves until the end.
-    pub(super) fn serve(self, mut started: Started, command: &Command) -> Result<Ended, SuperviseError> {
+    pub(super) fn serve(mut self, mut started: Started, command: &Command) -> Result<Ended, SuperviseError> {
         let system = |call: &'static str| move |Errno(errno)| SuperviseError::System { call, errno };
         let timer = command.time_limit.map(sys::timer).transpose().map_err(system("timerfd_create"))?;
         let limit = match command.stdio {
@@ -120,6 +125,7 @@ impl<'a> Run<'a> {
             .flatten()
             .map(|from| Sink { from, bytes: Vec::new(), limit, open: true })
             .collect();
+        self.waiting = command.start == Start::Handshake;
         // Gone once the command has ended.
         let mut run = Some(self);
         let (mut calling, mut exec_refused, mut gone) = (true, false, false);
@@ -191,6 +197,10 @@ impl<'a> Run<'a> {
         let call = found.ok_or(Errno(libc::ENOSYS))?;
         let task = Task { thread: notification.thread };
         let served = Served { id: notification.id, task, call, args: notification.args };
+        if self.waiting {
+            self.waiting = !handshake::is_question(call.name, served.int(0), served.int(1));
+            return Ok(if self.waiting { Reply::Continue } else { Reply::Value(0) });
+        }
         if !self.executing.is_empty() {
             self.check_program(task)?;
         }

@@ -1,0 +1,185 @@
+//! The story of the notes, with real processes: `sbpl exec`, and the built-in plan under the supervisor.
+//!
+//! In CI a system that cannot supervise processes is a failure; elsewhere these tests pass it over.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+
+use sbpl::diag::Source;
+use sbpl::probe::artifact::RuntimeResults;
+use sbpl::profile::{EvalOptions, NoImports, evaluate};
+use sbpl::sandbox::supervised::{Supervised, availability};
+use sbpl::sandbox::{Action, Backend, Outcome, ProbeSetup, ProfileInput, Rules, Setup, Simulated};
+use sbpl::shim;
+
+const SBPL: &str = env!("CARGO_BIN_EXE_sbpl");
+
+fn left_out() -> bool {
+    match availability() {
+        Ok(()) => false,
+        Err(reason) => {
+            assert!(std::env::var_os("CI").is_none(), "in CI processes must be supervised: {reason}");
+            eprintln!("left out: {reason}");
+            true
+        }
+    }
+}
+
+fn profile(name: &str) -> String {
+    format!("{}/profiles/{name}.sb", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn exec(arguments: &[&str]) -> Output {
+    Command::new(SBPL).arg("exec").args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+fn status(arguments: &[&str]) -> Option<i32> {
+    exec(arguments).status.code()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// `v1_read` alone may not execute anything; with process-exec it runs, reads, and may not write.
+#[test]
+fn bucket_4_runs_with_process_exec() {
+    if left_out() {
+        return;
+    }
+    let v1 = profile("bucket4/v1_read");
+    let refused = exec(&["-f", &v1, "--", "/bin/cat", "/etc/hosts"]);
+    assert_eq!(refused.status.code(), Some(71));
+    assert!(stderr(&refused).contains("Operation not permitted"), "{}", stderr(&refused));
+    let runs = exec(&["-f", &v1, "--shim", "process-exec", "--", "/bin/cat", "/etc/hosts"]);
+    assert_eq!(runs.status.code(), Some(0), "{}", stderr(&runs));
+    assert_eq!(runs.stdout, std::fs::read("/etc/hosts").unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new");
+    let script = format!("echo x > {}", path.display());
+    let writes = exec(&["-f", &v1, "--shim", "process-exec", "--", "/bin/sh", "-c", &script]);
+    assert_ne!(writes.status.code(), Some(0));
+    assert!(!path.exists());
+}
+
+/// `v11_read_subpath` alone: refused. With process-exec only, the loader is refused its files and ends with 127. With the system's
+/// files it runs here; on macOS it was still aborted.
+#[test]
+fn bucket_5_needs_the_systems_files() {
+    if left_out() {
+        return;
+    }
+    let v11 = profile("bucket5/v11_read_subpath");
+    assert_eq!(status(&["-f", &v11, "--", "/usr/bin/true"]), Some(71));
+    let starved = exec(&["-f", &v11, "--shim", "process-exec", "--log-denials", "--", "/usr/bin/true"]);
+    assert_eq!(starved.status.code(), Some(127));
+    assert!(stderr(&starved).contains("error while loading shared libraries"), "{}", stderr(&starved));
+    assert!(stderr(&starved).contains("file-read-data"), "{}", stderr(&starved));
+    let both = ["-f", &v11, "--shim", "process-exec", "--shim", "system-reads", "--", "/usr/bin/true"];
+    assert_eq!(status(&both), Some(0));
+}
+
+/// Status and signal are the command's; a name is found in `PATH`; what does not exist is not executed.
+#[test]
+fn the_commands_ends_are_its_own() {
+    if left_out() {
+        return;
+    }
+    let allow = ["-p", "(version 1)(allow default)"];
+    let run = |words: &[&str]| status(&[&allow[..], words].concat());
+    assert_eq!(run(&["--", "/bin/sh", "-c", "exit 7"]), Some(7));
+    assert_eq!(run(&["--", "/bin/sh", "-c", "kill -TERM $$"]), Some(128 + 15));
+    assert_eq!(run(&["sh", "-c", "exit 3"]), Some(3));
+    assert_eq!(run(&["/no/such/program"]), Some(71));
+}
+
+/// JSON lines name the process, what was asked, and the rule with its place.
+#[test]
+fn denials_are_logged_with_their_rule() {
+    if left_out() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (log, text) = (folder.path().join("denials"), folder.path().join("p.sb"));
+    std::fs::write(&text, "(version 1)\n(allow default)\n(deny file-read-data (literal \"/private/etc/hosts\"))\n")
+        .unwrap();
+    let to = format!("--log-denials={}", log.display());
+    let output = exec(&["-f", text.to_str().unwrap(), &to, "--", "/bin/cat", "/etc/hosts"]);
+    assert_eq!(output.status.code(), Some(1));
+    let lines = std::fs::read_to_string(log).unwrap();
+    let denial: serde_json::Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    assert_eq!(denial["operation"], "file-read-data");
+    assert_eq!(denial["argument"], "/private/etc/hosts");
+    assert_eq!((&denial["errno"], &denial["rule"]["line"]), (&1.into(), &3.into()));
+    assert!(denial["process"].as_str().unwrap().ends_with("/cat"), "{denial}");
+}
+
+fn verdicts(backend: &str) -> Vec<(String, String, Option<String>)> {
+    let out = tempfile::tempdir().unwrap();
+    let ran =
+        Command::new(SBPL).args(["run", "--backend", backend, "--out", out.path().to_str().unwrap()]).output().unwrap();
+    assert_eq!(ran.status.code(), Some(0), "{}{}", String::from_utf8_lossy(&ran.stdout), stderr(&ran));
+    let latest = std::fs::read_to_string(out.path().join("LATEST")).unwrap();
+    let bundle: PathBuf = out.path().join(latest.trim());
+    let results: RuntimeResults =
+        serde_json::from_slice(&std::fs::read(bundle.join("runtime_results.json")).unwrap()).unwrap();
+    let rows = results.iter().flat_map(|(id, profile)| {
+        profile.probes.iter().map(move |probe| {
+            let actual = probe.actual.map(|actual| actual.name().to_owned());
+            (id.clone(), probe.name.clone().unwrap_or_default(), actual)
+        })
+    });
+    rows.collect()
+}
+
+/// The golden profiles: the verdicts of the notes from real system calls, and the same from the engine alone.
+#[test]
+fn the_built_in_plan_gives_the_notes_verdicts_from_real_calls() {
+    if left_out() {
+        return;
+    }
+    let real = verdicts("supervised");
+    assert!(real.iter().filter(|(_, _, actual)| actual.is_some()).count() >= 26);
+    assert_eq!(real, verdicts("simulated"));
+}
+
+/// Bucket 5 in its older, wide form: everything but what is probed is allowed.
+#[test]
+fn bucket_5_in_its_wide_form() {
+    if left_out() {
+        return;
+    }
+    let id = "bucket5:v11_read_subpath";
+    let base = std::fs::read(profile("bucket5/v11_read_subpath")).unwrap();
+    let text = ["runtime-base", "bucket5-allow-default"]
+        .iter()
+        .fold(base, |text, name| shim::apply(shim::built_in(name).unwrap(), text.as_slice(), Some(id)).unwrap().text);
+    let policy = evaluate(Source::new("wide.sb", text.as_slice()), &NoImports, &EvalOptions::default()).unwrap().policy;
+    let input = ProfileInput { bytes: text.into(), rules: Rules::Policy(Arc::new(policy)) };
+    let probes = [
+        ("file-read*", "/tmp/foo", Outcome::Allow),
+        ("file-read*", "/tmp/bar", Outcome::Deny),
+        ("file-write*", "/tmp/foo", Outcome::Deny),
+    ];
+    let actions = probes.map(|(operation, target, _)| Action {
+        operation: operation.to_owned(),
+        target: target.to_owned(),
+        filter: None,
+    });
+    let scratch = tempfile::tempdir().unwrap();
+    let real = Supervised::open(&setup(scratch.path())).unwrap();
+    for backend in [&real as &dyn Backend, &Simulated::macos_14()] {
+        backend.prepare(&actions).unwrap();
+        let mut session = backend.apply(&input).unwrap();
+        for (action, (_, _, expected)) in actions.iter().zip(&probes) {
+            let seen = session.try_action(action);
+            assert_eq!(seen.outcome, *expected, "{:?} {seen:?}", backend.kind());
+        }
+    }
+}
+
+fn setup(scratch: &Path) -> Setup {
+    let probes = ProbeSetup { driver: PathBuf::from(SBPL), scratch: scratch.canonicalize().unwrap() };
+    Setup { probes: Some(probes), ..Setup::macos_14() }
+}
