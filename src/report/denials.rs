@@ -2,7 +2,7 @@
 
 use super::markup::Markup;
 use super::verdict::Verdict;
-use super::{View, columns, heading, mark, name, profile_cell, rule_cell, wide_table};
+use super::{View, heading, long_table, mark, name, profile_cell, rule_cell};
 use crate::probe::artifact::ProbeResult;
 use crate::probe::registry::Decision;
 
@@ -17,16 +17,16 @@ pub(super) fn section(main: &mut Markup, view: &View<'_>) {
         if view.denials == 0 {
             return section.leaf("p", &[("class", "quiet")], "None: no profile in force refused a probe.");
         }
-        wide_table(section, "Denials", "denials", |table| {
-            columns(table, &["Profile", "Probe", "Asked in the end", "Refused by", "Expected"]);
-            table.element("tbody", &[], |body| {
-                for (number, (id, result)) in view.bundle.results.iter().enumerate() {
-                    for probe in result.probes.iter().filter(|probe| is_denied(probe)) {
-                        body.line_end();
-                        body.element("tr", &[("class", "row")], |row| denial(row, view, number, id, probe));
-                    }
-                }
-            });
+        let profiles = view.bundle.results.iter().enumerate();
+        let rows: Vec<_> = profiles
+            .flat_map(|(number, (id, result))| {
+                let denied = result.probes.iter().filter(|probe| is_denied(probe));
+                denied.map(move |probe| (number, id, probe))
+            })
+            .collect();
+        let names = ["Profile", "Probe", "Asked in the end", "Refused by", "Expected"];
+        long_table(section, "Denials", "denials", &names, &rows, |row, (number, id, probe)| {
+            denial(row, view, *number, id, probe);
         });
     });
 }

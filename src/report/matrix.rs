@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 
 use super::markup::Markup;
 use super::verdict::{Verdict, decision, outcome};
-use super::{View, heading, profile_name, wide_table};
+use super::{MAX_ROWS, View, heading, profile_name, wide_table};
 use crate::probe::artifact::{ProbeResult, ProfileResult};
 
 /// Profiles side by side in one table. More of them make another table below: no table is wider than a page can show, and
@@ -46,26 +46,34 @@ type RowKey<'a> = (&'a str, &'a str, usize);
 fn table(section: &mut Markup, view: &View<'_>, group: &[Column<'_>]) {
     let operations = rows(group);
     let names: Vec<&str> = group.iter().map(|(_, (id, _))| id.as_str()).collect();
-    wide_table(section, &format!("Matrix of {}", names.join(", ")), "matrix", |table| {
-        table.element("thead", &[], |head| {
-            head.element("tr", &[], |row| {
-                row.leaf("th", &[("scope", "col")], "Probe");
-                for (number, (id, _)) in group {
-                    let attributes = [("scope", "col"), ("data-profile", &*number.to_string())];
-                    row.element("th", &attributes, |cell| profile_name(cell, view, *number, id));
-                }
-            });
-        });
-        for (operation, rows) in &operations {
-            table.line_end();
-            table.element("tbody", &[], |body| {
-                let span = (group.len() + 1).to_string();
-                body.element("tr", &[("class", "group")], |row| {
-                    row.leaf("th", &[("scope", "rowgroup"), ("colspan", &span)], operation);
+    let label = format!("Matrix of {}", names.join(", "));
+    let all: Vec<_> = operations.iter().flat_map(|(name, rows)| rows.iter().map(move |row| (*name, row))).collect();
+    for part in all.chunks(MAX_ROWS) {
+        wide_table(section, &label, "matrix", part.len() == MAX_ROWS, |table| {
+            head(table, view, group);
+            for operation in part.chunk_by(|(a, _), (b, _)| a == b) {
+                table.line_end();
+                table.element("tbody", &[], |body| {
+                    let (name, span) = (operation.first().map_or("", |(name, _)| name), (group.len() + 1).to_string());
+                    body.element("tr", &[("class", "group")], |row| {
+                        row.leaf("th", &[("scope", "rowgroup"), ("colspan", &span)], name);
+                    });
+                    operation.iter().for_each(|(_, (key, cells))| table_row(body, view, group, key, cells));
                 });
-                rows.iter().for_each(|(key, cells)| table_row(body, view, group, key, cells));
-            });
-        }
+            }
+        });
+    }
+}
+
+fn head(table: &mut Markup, view: &View<'_>, group: &[Column<'_>]) {
+    table.element("thead", &[], |head| {
+        head.element("tr", &[], |row| {
+            row.leaf("th", &[("scope", "col")], "Probe");
+            for (number, (id, _)) in group {
+                let attributes = [("scope", "col"), ("data-profile", &*number.to_string())];
+                row.element("th", &attributes, |cell| profile_name(cell, view, *number, id));
+            }
+        });
     });
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::markup::Markup;
 use super::verdict::{decision, outcome};
-use super::{View, columns, heading, mark, name, named, profile_name, rule_cell, wide_table};
+use super::{View, heading, long_table, mark, name, named, profile_name, rule_cell};
 use crate::probe::artifact::MismatchPacket;
 use crate::probe::artifact::{Mismatch, ProbeResult};
 
@@ -16,17 +16,9 @@ pub(super) fn section(main: &mut Markup, view: &View<'_>) {
             return section.leaf("p", &[("class", "quiet")], "None: everything came out as expected.");
         }
         let known = Known::of(view);
-        wide_table(section, "Mismatches", "mismatches", |table| {
-            columns(
-                table,
-                &["Profile", "Probe", "Expected", "Actual", "Kind and reason", "Without a profile", "Decided by"],
-            );
-            table.element("tbody", &[], |body| {
-                for mismatch in mismatches {
-                    body.line_end();
-                    body.element("tr", &[("class", "row")], |row| known.row(row, view, mismatch));
-                }
-            });
+        let names = ["Profile", "Probe", "Expected", "Actual", "Kind and reason", "Without a profile", "Decided by"];
+        long_table(section, "Mismatches", "mismatches", &names, mismatches, |row, mismatch| {
+            known.row(row, view, mismatch);
         });
     });
 }

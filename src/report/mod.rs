@@ -112,9 +112,36 @@ fn line_anchor(number: usize, line: usize) -> String {
     format!("p{number}-l{line}")
 }
 
-/// A table that can be wider than the window: it scrolls by itself, with the keyboard too.
-fn wide_table(page: &mut Markup, label: &str, class: &str, content: impl FnOnce(&mut Markup)) {
-    let scrolls = [("class", "scroll"), ("role", "region"), ("aria-label", label), ("tabindex", "0")];
+/// Rows of one table. Longer lists are cut into tables of this many, so that a browser lays out what it shows only.
+const MAX_ROWS: usize = 200;
+
+/// A list as tables under one head.
+fn long_table<T>(
+    page: &mut Markup,
+    label: &str,
+    class: &str,
+    names: &[&str],
+    rows: &[T],
+    row: impl Fn(&mut Markup, &T),
+) {
+    for part in rows.chunks(MAX_ROWS) {
+        wide_table(page, label, class, part.len() == MAX_ROWS, |table| {
+            columns(table, names);
+            table.element("tbody", &[], |body| {
+                for item in part {
+                    body.line_end();
+                    body.element("tr", &[("class", "row")], |inside| row(inside, item));
+                }
+            });
+        });
+    }
+}
+
+/// A table that can be wider than the window: it scrolls by itself, with the keyboard too. A full one is laid out when it
+/// comes into view.
+fn wide_table(page: &mut Markup, label: &str, class: &str, is_full: bool, content: impl FnOnce(&mut Markup)) {
+    let part = if is_full { "scroll full" } else { "scroll" };
+    let scrolls = [("class", part), ("role", "region"), ("aria-label", label), ("tabindex", "0")];
     page.line_end();
     page.element("div", &scrolls, |region| region.element("table", &[("class", class)], content));
 }

@@ -2,7 +2,7 @@
 
 use super::code::{self, Overlay};
 use super::markup::Markup;
-use super::{View, columns, heading, mark, name, named, profile_anchor, wide_table};
+use super::{View, heading, long_table, mark, name, named, profile_anchor};
 use crate::probe::artifact::{ChangedOperations, ProfileDiff, ProfileResult};
 use crate::sandbox::Stage;
 
@@ -102,10 +102,8 @@ fn meaning(article: &mut Markup, id: &str, diff: &ProfileDiff) {
         return quiet(article, "The shims change no answer to any request.");
     }
     article.leaf("h4", &[], "What the shims change, over all requests");
-    wide_table(article, &format!("What the shims change in {id}"), "meaning", |table| {
-        columns(table, &["Operations", "Change", "A request that shows it"]);
-        table.element("tbody", &[], |body| changes.iter().for_each(|change| changed(body, change)));
-    });
+    let names = ["Operations", "Change", "A request that shows it"];
+    long_table(article, &format!("What the shims change in {id}"), "meaning", &names, changes, changed);
 }
 
 /// Names, separated by commas.
@@ -116,38 +114,35 @@ fn names(cell: &mut Markup, all: &[String]) {
     }
 }
 
-fn changed(body: &mut Markup, change: &ChangedOperations) {
-    body.line_end();
-    body.element("tr", &[("class", "row")], |row| {
-        row.element("th", &[("scope", "row")], |cell| {
-            let (first, more) = change.operations.split_at(change.operations.len().min(FIRST_OPERATIONS));
-            names(cell, first);
-            if !more.is_empty() {
-                cell.element("details", &[], |details| {
-                    details.leaf("summary", &[], &format!("and {} more", more.len()));
-                    names(details, more);
-                });
-            }
-        });
-        let (class, symbol) = match change.change.as_str() {
-            "widened" => ("open", "+"),
-            "narrowed" => ("held", "−"),
-            "both" => ("open", "±"),
-            _ => ("stop", "?"),
-        };
-        row.element("td", &[("class", class)], |cell| mark(cell, symbol, &named(&change.change)));
-        row.element("td", &[], |cell| {
-            for (request, answer) in
-                [(&change.widened, "refused before, allowed now"), (&change.narrowed, "allowed before, refused now")]
-            {
-                let Some(words) = request else { continue };
-                let words = if words.is_empty() { "any request".to_owned() } else { words.join(" ") };
-                name(cell, &words);
-                cell.leaf("small", &[], answer);
-            }
-            if let Some(reason) = &change.reason {
-                cell.leaf("small", &[], reason);
-            }
-        });
+fn changed(row: &mut Markup, change: &ChangedOperations) {
+    row.element("th", &[("scope", "row")], |cell| {
+        let (first, more) = change.operations.split_at(change.operations.len().min(FIRST_OPERATIONS));
+        names(cell, first);
+        if !more.is_empty() {
+            cell.element("details", &[], |details| {
+                details.leaf("summary", &[], &format!("and {} more", more.len()));
+                names(details, more);
+            });
+        }
+    });
+    let (class, symbol) = match change.change.as_str() {
+        "widened" => ("open", "+"),
+        "narrowed" => ("held", "−"),
+        "both" => ("open", "±"),
+        _ => ("stop", "?"),
+    };
+    row.element("td", &[("class", class)], |cell| mark(cell, symbol, &named(&change.change)));
+    row.element("td", &[], |cell| {
+        for (request, answer) in
+            [(&change.widened, "refused before, allowed now"), (&change.narrowed, "allowed before, refused now")]
+        {
+            let Some(words) = request else { continue };
+            let words = if words.is_empty() { "any request".to_owned() } else { words.join(" ") };
+            name(cell, &words);
+            cell.leaf("small", &[], answer);
+        }
+        if let Some(reason) = &change.reason {
+            cell.leaf("small", &[], reason);
+        }
     });
 }

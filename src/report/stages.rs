@@ -1,27 +1,20 @@
 //! How far each profile came: one row a profile, one column a stage.
 
 use super::markup::Markup;
-use super::{View, columns, heading, mark, profile_cell, wide_table};
+use super::{View, heading, long_table, mark, profile_cell};
 use crate::probe::artifact::{ProfileResult, ProfileStatus, StageReport, StageStatus};
 use crate::sandbox::Stage;
 
 pub(super) fn section(main: &mut Markup, view: &View<'_>) {
     main.element("section", &[("id", "stages")], |section| {
         heading(section, "Stages", None);
-        wide_table(section, "Stages by profile", "stages", |table| {
-            let names: Vec<&str> =
-                std::iter::once("Profile").chain(Stage::ALL.map(Stage::name)).chain(["probes"]).collect();
-            columns(table, &names);
-            table.element("tbody", &[], |body| {
-                for (number, (id, result)) in view.bundle.results.iter().enumerate() {
-                    body.line_end();
-                    body.element("tr", &[("class", "row")], |row| {
-                        profile_cell(row, view, number, id);
-                        Stage::ALL.into_iter().for_each(|stage| stage_cell(row, result, stage));
-                        status_cell(row, result);
-                    });
-                }
-            });
+        let names: Vec<&str> =
+            std::iter::once("Profile").chain(Stage::ALL.map(Stage::name)).chain(["probes"]).collect();
+        let rows: Vec<_> = view.bundle.results.iter().enumerate().collect();
+        long_table(section, "Stages by profile", "stages", &names, &rows, |row, (number, (id, result))| {
+            profile_cell(row, view, *number, id);
+            Stage::ALL.into_iter().for_each(|stage| stage_cell(row, result, stage));
+            status_cell(row, result);
         });
     });
 }

@@ -38,20 +38,13 @@ impl Files for Example {
 fn example(out: &Path) -> PathBuf {
     let set = PlanSet::load(&Example.read("plan.json").unwrap(), &Example).unwrap();
     assert_eq!(probe::lint(&set, &Example), [""; 0]);
-    let host = Host {
-        os: "macos".to_owned(),
-        version: Some("14.4.1".to_owned()),
-        build: None,
-        arch: "aarch64".to_owned(),
-        sip: Some(true),
-    };
     let options = RunOptions {
         backend: &Simulated::macos_14(),
         evaluation: &EvalOptions::default(),
         files: &Example,
         loader: &NoImports,
         out,
-        identity: &Identity { run_id: "00000000-0000-4000-8000-000000000000".to_owned(), pid: 1, host: Some(host) },
+        identity: &Identity { run_id: "00000000-0000-4000-8000-000000000000".to_owned(), pid: 1, host: None },
         clock: &Noon,
         shims: true,
         dry: false,
