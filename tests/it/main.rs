@@ -14,6 +14,7 @@ mod golden;
 mod libsandbox;
 mod lifecycle;
 mod lint;
+mod linux_operations;
 mod policy_text;
 mod report;
 mod run;

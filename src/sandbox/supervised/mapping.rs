@@ -10,6 +10,7 @@
 //!
 //! **Invariants:** a file has one canonical name in the model, however it is reached, links of file systems aside.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -21,11 +22,11 @@ pub struct Mapping {
     world: World,
     /// Model folder to host folder, where they differ.
     points: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// Folders above those, which the host need not have.
+    /// Folders above those, which the host need not have; folded where the world folds case.
     above: BTreeSet<Vec<u8>>,
     /// Where the world's links end, by their folded names; `None` when other links are on the way there.
     shortcuts: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    /// The longest of those names.
+    /// The longest name in `above` and in `shortcuts`.
     longest: usize,
     /// Host folders that things were relocated to, by the name that they would have in the model; and the one that they have.
     renamed: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -67,7 +68,7 @@ impl Mapping {
         let others: Vec<Vec<u8>> = mapping.world.firmlinks().map(|(_, other)| other.to_vec()).collect();
         for other in others {
             mapping.add_above(&other);
-            mapping.above.insert(other);
+            mapping.note_above(&other);
         }
         mapping
     }
@@ -93,9 +94,15 @@ impl Mapping {
     fn add_above(&mut self, model: &[u8]) {
         let mut next = parent(model);
         while let Some(path) = next.filter(|path| *path != b"/") {
-            self.above.insert(path.to_vec());
+            self.note_above(path);
             next = parent(path);
         }
+    }
+
+    fn note_above(&mut self, model: &[u8]) {
+        let folded = self.folded(model).into_owned();
+        self.longest = self.longest.max(folded.len());
+        self.above.insert(folded);
     }
 
     /// The links and firmlinks of the model.
@@ -113,12 +120,7 @@ impl Mapping {
         if model.len() > self.longest {
             return None;
         }
-        let found = if self.world.case_insensitive() {
-            self.shortcuts.get(model.to_ascii_lowercase().as_slice())
-        } else {
-            self.shortcuts.get(model)
-        };
-        found.map(Option::as_deref)
+        self.shortcuts.get(self.folded(model).as_ref()).map(Option::as_deref)
     }
 
     /// The canonical name of a path below the other spelling of a firmlink.
@@ -145,9 +147,17 @@ impl Mapping {
     pub fn node(&self, model: &[u8]) -> Node<'_> {
         match self.points.get(model) {
             Some(host) => Node::Host(host),
-            None if self.above.contains(model) => Node::Above,
+            None if self.is_above(model) => Node::Above,
             None => Node::Plain,
         }
+    }
+
+    fn is_above(&self, model: &[u8]) -> bool {
+        model.len() <= self.longest && self.above.contains(self.folded(model).as_ref())
+    }
+
+    fn folded<'p>(&self, model: &'p [u8]) -> Cow<'p, [u8]> {
+        if self.world.case_insensitive() { model.to_ascii_lowercase().into() } else { model.into() }
     }
 
     /// The host's path of a canonical model path.
@@ -220,6 +230,7 @@ mod tests {
         assert_eq!(mapping.model_of(b"/usr/bin"), b"/usr/bin");
         assert_eq!(mapping.node(b"/private"), Node::Above);
         assert_eq!(mapping.node(b"/private/etc"), Node::Host(b"/etc"));
+        assert_eq!(mapping.node(b"/System/Volumes"), Node::Above);
         assert_eq!(mapping.node(b"/usr"), Node::Plain);
     }
 

@@ -1,6 +1,10 @@
 //! Real processes under a profile. Where user notification works, none of these is skipped.
 
+mod calls;
+mod child;
+mod escapes;
 mod files;
+mod leftovers;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -4,6 +4,8 @@
 //!
 //! **Invariants:** an operation that the target does not have is not asked; an answer that is not *allow* refuses.
 
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::sync::mpsc::Sender;
 
 use super::memory::Task;
@@ -46,6 +48,7 @@ pub(super) struct Asker<'a> {
     operations: Operations,
     user: u16,
     denials: Sender<Denial>,
+    refused: Cell<u64>,
 }
 
 /// What a question is about, for the report.
@@ -89,7 +92,12 @@ impl<'a> Asker<'a> {
         let operations = Operations { metadata: target.operation_named("file-read-metadata") };
         // Larger ones do not fit the filter's values; they are told apart from root all the same.
         let user = u16::try_from(sys::own_ids().0).unwrap_or(u16::MAX);
-        Self { court, target, mapping, filters, operations, user, denials }
+        Self { court, target, mapping, filters, operations, user, denials, refused: Cell::new(0) }
+    }
+
+    /// How many questions were refused so far.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.get()
     }
 
     /// Asks `operation` with these values.
@@ -123,6 +131,7 @@ impl<'a> Asker<'a> {
         if ruling.answer == Answer::Allow {
             return Ok(());
         }
+        self.refused.set(self.refused.get() + 1);
         let denial = Denial {
             pid: question.task.group().unwrap_or(question.task.thread),
             process: String::from_utf8_lossy(&self.program(question.task)).into_owned(),
@@ -159,7 +168,8 @@ impl<'a> Asker<'a> {
         if !walked.is_named() {
             return Ok(());
         }
-        more.push((crate::decide::PATH, Value::string(walked.model.as_slice())));
+        let path = device_name(&walked.model);
+        more.push((crate::decide::PATH, Value::string(path.as_ref())));
         let (mode, device) = match (kind, &walked.object) {
             (Kind::New(mode), _) => (mode, None),
             (Kind::Existing, Some(object)) => (object.stat.st_mode, device_of(object)),
@@ -178,7 +188,7 @@ impl<'a> Asker<'a> {
                 }
             }
         }
-        self.ask(question, more, &walked.model)
+        self.ask(question, more, &path)
     }
 
     /// Asks for the metadata of each link on the way.
@@ -206,6 +216,16 @@ impl<'a> Asker<'a> {
             more.push((filter, Value::Address(address)));
         }
         self.ask(question, more, address.to_string().as_bytes())
+    }
+}
+
+/// macOS calls the terminals of windows `/dev/ttysNNN`.
+fn device_name(model: &[u8]) -> Cow<'_, [u8]> {
+    let number =
+        model.strip_prefix(b"/dev/pts/").and_then(|number| std::str::from_utf8(number).ok()?.parse::<u32>().ok());
+    match number {
+        Some(number) => format!("/dev/ttys{number:03}").into_bytes().into(),
+        None => model.into(),
     }
 }
 
@@ -291,6 +311,12 @@ mod tests {
             assert_eq!(linux_signal(mac_signal(signal)), signal);
         }
         assert_eq!(mac_signal(libc::SIGUSR1), 30);
+    }
+
+    #[test]
+    fn terminals_have_the_names_of_macos() {
+        assert_eq!(device_name(b"/dev/pts/3").as_ref(), b"/dev/ttys003");
+        assert_eq!(device_name(b"/dev/pts/ptmx").as_ref(), b"/dev/pts/ptmx");
     }
 
     #[test]

@@ -66,6 +66,11 @@ impl Walked {
         self.object.as_ref().ok_or(Errno::NOENT)
     }
 
+    /// A descriptor of the very thing that was walked to, to keep.
+    pub(super) fn held(&self) -> Sys<OwnedFd> {
+        self.existing()?.fd.try_clone().map_err(|error| Errno(error.raw_os_error().unwrap_or(libc::EMFILE)))
+    }
+
     /// Whether no path led here, but a descriptor that the process has.
     pub(super) fn is_descriptor(&self) -> bool {
         self.descriptor
@@ -95,7 +100,11 @@ impl Walked {
 
     /// Opens it. A link that has come to stand there since is not followed.
     pub(super) fn open(&self, flags: i32, mode: u32) -> Sys<OwnedFd> {
-        let flags = flags | libc::O_NOCTTY;
+        let flags = match flags & libc::O_PATH {
+            0 => flags | libc::O_NOCTTY,
+            // The kernel passes over all others.
+            _ => flags & (libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW),
+        };
         match &self.reach {
             Reach::Path(path) => sys::open_without_links(&sys::c_string(path)?, flags, mode),
             Reach::Name(folder, name) => sys::openat(folder.as_raw_fd(), name, flags | libc::O_NOFOLLOW, mode),

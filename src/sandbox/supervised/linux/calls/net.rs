@@ -158,7 +158,7 @@ impl Run<'_> {
                     return Err(Errno::NOENT);
                 }
                 self.asker.ask_path(&question, &walked, Kind::Existing, values)?;
-                let held = walked.open(libc::O_PATH, 0)?;
+                let held = walked.held()?;
                 let mut address = AF_UNIX.to_ne_bytes().to_vec();
                 address.extend_from_slice(sys::magic(&held).as_bytes_with_nul());
                 Ok((address, Some(held)))

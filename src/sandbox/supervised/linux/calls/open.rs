@@ -18,7 +18,6 @@ const KEPT: i32 = libc::O_ACCMODE
     | libc::O_NOATIME
     | libc::O_NOFOLLOW
     | libc::O_NONBLOCK
-    | libc::O_PATH
     | libc::O_SYNC
     | libc::O_TMPFILE
     | libc::O_TRUNC;
@@ -123,15 +122,25 @@ impl Run<'_> {
         }
         let object = walked.existing()?;
         let kind = object.kind();
+        if creates && kind == libc::S_IFDIR {
+            self.ask_links(served, &walked)?;
+            return Err(Errno(libc::EISDIR));
+        }
         self.ask_open(served, &walked, flags)?;
-        if kind == libc::S_IFIFO && flags & (libc::O_NONBLOCK | libc::O_PATH) == 0 {
+        if flags & libc::O_PATH != 0 {
+            // The kernel hands over no such descriptor. One that the process gets by itself opens nothing that is not judged
+            // again; a name that has changed by then gives away metadata at most.
+            self.check_kernel_agrees(served, folder, path, &walked, flags & libc::O_NOFOLLOW == 0)?;
+            return Ok(Reply::Continue);
+        }
+        if kind == libc::S_IFIFO && flags & libc::O_NONBLOCK == 0 {
             return self.open_pipe(served, &walked, wanted, close_on_exec);
         }
-        if kind == libc::S_IFCHR && sys::device(object.stat.st_rdev) == (5, 0) && flags & libc::O_PATH == 0 {
+        if kind == libc::S_IFCHR && sys::device(object.stat.st_rdev) == (5, 0) {
             return self.open_terminal(served, wanted, close_on_exec);
         }
         // Terminals and other devices may wait for a carrier; theirs is not waited for here.
-        let waits = kind == libc::S_IFCHR && flags & (libc::O_NONBLOCK | libc::O_PATH) == 0;
+        let waits = kind == libc::S_IFCHR && flags & libc::O_NONBLOCK == 0;
         let fd = walked.open(if waits { wanted | libc::O_NONBLOCK } else { wanted }, 0)?;
         if waits {
             sys::set_file_flags(&fd, sys::file_flags(&fd)? & !libc::O_NONBLOCK)?;
@@ -214,14 +223,11 @@ impl Run<'_> {
     fn open_pipe(&mut self, served: &Served, walked: &Walked, flags: i32, close_on_exec: bool) -> Sys<Reply> {
         match flags & libc::O_ACCMODE {
             libc::O_RDONLY => {
-                let pipe = walked.open(libc::O_PATH, 0)?;
-                if sys::stat_fd(&pipe)?.st_mode & libc::S_IFMT != libc::S_IFIFO {
-                    return Err(Errno(libc::ELOOP));
-                }
+                let pipe = walked.held()?;
                 self.workers.read_pipe(&self.listener, served.id, pipe, close_on_exec)
             }
             libc::O_WRONLY => {
-                let pipe = walked.open(libc::O_PATH, 0)?;
+                let pipe = walked.held()?;
                 let attempt = move || match sys::openat(sys::ROOT, &sys::magic(&pipe), flags | libc::O_NONBLOCK, 0) {
                     Ok(fd) => {
                         sys::set_file_flags(&fd, sys::file_flags(&fd)? & !libc::O_NONBLOCK)?;

@@ -1,5 +1,7 @@
 //! Programs, processes, signals, and what takes its arguments by value.
 
+use std::os::fd::AsRawFd;
+
 use super::super::ask::{Kind, mac_signal};
 use super::super::memory::Task;
 use super::super::notify::Reply;
@@ -25,10 +27,38 @@ const INIT: u16 = 6;
 impl Run<'_> {
     /// Walks for the sake of the links; where it ends nothing is asked.
     pub(super) fn chdir(&mut self, served: &Served) -> Sys<Reply> {
-        let walked = self.walk(served, libc::AT_FDCWD, served.arg(0), true)?;
+        let path = served.task.string(served.arg(0))?;
+        self.still(served)?;
+        let walked = self.walk_text(served, libc::AT_FDCWD, &path, true)?;
         self.ask_links(served, &walked)?;
-        walked.existing()?;
+        self.check_kernel_agrees(served, libc::AT_FDCWD, &path, &walked, true)?;
         Ok(Reply::Continue)
+    }
+
+    /// The kernel goes on with the path as it stands. Where the tree was moved, or has a name in the model only, the kernel
+    /// does not find what was judged: then the call fails instead of doing something else.
+    pub(super) fn check_kernel_agrees(
+        &self,
+        served: &Served,
+        folder: i32,
+        path: &[u8],
+        walked: &Walked,
+        follow: bool,
+    ) -> Sys<()> {
+        let judged = walked.existing()?;
+        // Those names mean something else to the supervisor than to the process.
+        if walked.model.starts_with(b"/proc/") || path.starts_with(b"/proc/") || path.starts_with(b"/dev/") {
+            return Ok(());
+        }
+        let folder = match path.first() {
+            Some(b'/') => None,
+            _ => Some(served.task.folder(folder)?.0),
+        };
+        let from = folder.as_ref().map_or(sys::ROOT, AsRawFd::as_raw_fd);
+        let flags = if follow { libc::O_PATH } else { libc::O_PATH | libc::O_NOFOLLOW };
+        let found = sys::stat_fd(&sys::openat(from, &sys::c_string(path)?, flags, 0)?)?;
+        let same = (found.st_dev, found.st_ino) == (judged.stat.st_dev, judged.stat.st_ino);
+        if same { Ok(()) } else { Err(Errno::NOENT) }
     }
 
     pub(super) fn exec(&mut self, served: &Served) -> Sys<Reply> {
@@ -37,11 +67,14 @@ impl Run<'_> {
             _ => (libc::AT_FDCWD, served.arg(0), 0),
         };
         let walked = self.walk_at(served, folder, path, flags)?;
-        if let Err(error) = self.judge_program(served, &walked) {
-            self.exec_refused |= error == Errno::PERM;
-            return Err(error);
+        if self.mapping.is_relocated() && served.call.name == "execve" {
+            let text = served.task.string(path)?;
+            self.check_kernel_agrees(served, libc::AT_FDCWD, &text, &walked, true)?;
         }
-        Ok(Reply::Continue)
+        let refused = self.asker.refused();
+        let judged = self.judge_program(served, &walked);
+        self.exec_refused |= self.asker.refused() > refused;
+        judged.map(|()| Reply::Continue)
     }
 
     /// Judges a program and its interpreters; remembers what the process may become.
@@ -106,7 +139,9 @@ impl Run<'_> {
     pub(super) fn map_code(&mut self, served: &Served) -> Sys<Reply> {
         if served.call.name == "mmap" {
             let walked = self.behind(served, served.int(4))?;
-            self.asker.ask_path(&served.question("file-map-executable"), &walked, Kind::Existing, Vec::new())?;
+            if !is_system_library(&walked.model) {
+                self.asker.ask_path(&served.question("file-map-executable"), &walked, Kind::Existing, Vec::new())?;
+            }
             return Ok(Reply::Continue);
         }
         let (from, to) = (served.arg(0), served.arg(0).saturating_add(served.arg(1)));
@@ -123,6 +158,9 @@ impl Run<'_> {
             }
             let name = name.strip_suffix(" (deleted)").unwrap_or(name);
             let model = self.mapping.model_of(name.as_bytes());
+            if is_system_library(&model) {
+                continue;
+            }
             let values = vec![(crate::decide::PATH, Value::string(model.as_slice()))];
             self.asker.ask(&served.question("file-map-executable"), values, &model)?;
         }
@@ -257,6 +295,13 @@ impl Run<'_> {
     }
 }
 
+/// The host's own libraries. Those of macOS are in the shared cache, which is mapped into every process before anything is
+/// asked; so nothing is asked about these either.
+fn is_system_library(model: &[u8]) -> bool {
+    const FOLDERS: [&[u8]; 5] = [b"/usr/lib/", b"/usr/lib32/", b"/usr/lib64/", b"/lib/", b"/lib64/"];
+    FOLDERS.iter().any(|folder| model.starts_with(folder))
+}
+
 fn name_of(target: u16) -> &'static str {
     match target {
         SELF => "self",
@@ -285,7 +330,13 @@ fn interpreter_in(text: &[u8]) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::interpreter_in;
+    use super::*;
+
+    #[test]
+    fn only_the_hosts_own_libraries_are_like_the_shared_cache() {
+        assert!(is_system_library(b"/usr/lib/x86_64-linux-gnu/libc.so.6"));
+        assert!(!is_system_library(b"/usr/local/lib/libx.so") && !is_system_library(b"/private/tmp/usr/lib/libx.so"));
+    }
 
     #[test]
     fn scripts_name_their_interpreter() {

@@ -1,0 +1,328 @@
+//! What runs inside: the test binary itself, started with the name of an action.
+//!
+//! Results are lines `NAME=ERRNO` on standard output, 0 for success.
+
+#![allow(unsafe_code)]
+
+use std::ffi::CString;
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::*;
+
+const ACTION: &str = "SBPL_TEST_ACTION";
+const ARGUMENT: &str = "SBPL_TEST_ARGUMENT";
+
+/// Runs `action` in a child under a profile.
+pub fn act(profile: &str, action: &str, argument: &str) -> Run {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args =
+        ["--exact", "supervised::child::entry", "--ignored", "--nocapture", "--test-threads=1"].map(Into::into).into();
+    command.env = vec![
+        ("PATH".into(), "/usr/bin:/bin".into()),
+        (ACTION.into(), action.into()),
+        (ARGUMENT.into(), argument.into()),
+    ];
+    run_command(profile, Mapping::host(), &command)
+}
+
+impl Run {
+    /// The results that the child told.
+    pub fn results(&self) -> Vec<(String, i32)> {
+        let text = self.stdout();
+        let lines = text.lines().filter_map(|line| line.strip_prefix("RESULT ")?.split_once('='));
+        lines.map(|(name, errno)| (name.to_owned(), errno.parse().unwrap())).collect()
+    }
+
+    /// Every result is this one, and there is one at least.
+    pub fn all(&self, errno: i32) {
+        let results = self.results();
+        assert!(!results.is_empty(), "{}{}{:?}", self.stdout(), self.stderr(), self.denied());
+        assert!(results.iter().all(|(_, found)| *found == errno), "{results:?} {:?}", self.denied());
+    }
+}
+
+fn tell(name: &str, result: libc::c_long) {
+    let errno = if result < 0 { std::io::Error::last_os_error().raw_os_error().unwrap() } else { 0 };
+    // In front of it stands what the test harness has printed.
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "\nRESULT {name}={errno}").unwrap();
+}
+
+fn tell_io<T>(name: &str, result: std::io::Result<T>) {
+    let errno = result.err().map_or(0, |error| error.raw_os_error().unwrap_or(-1));
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "\nRESULT {name}={errno}").unwrap();
+}
+
+fn c(text: &str) -> CString {
+    CString::new(text).unwrap()
+}
+
+fn open(path: &str) -> libc::c_long {
+    unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, c(path).as_ptr(), libc::O_RDONLY, 0) }
+}
+
+/// Reads a file under every name that it can have.
+fn read_by_all_names(secret: &str) {
+    let (folder, name) = secret.rsplit_once('/').unwrap();
+    tell("raw", open(secret));
+    tell("doubled slashes", open(&format!("{folder}//./{name}")));
+    tell("dot dot", open(&format!("{folder}/../{}/{name}", folder.rsplit('/').next().unwrap())));
+    tell("through proc root", open(&format!("/proc/self/root{secret}")));
+    tell("through proc thread root", open(&format!("/proc/thread-self/root{secret}")));
+    tell("private spelling", open(&format!("/private{secret}")));
+    tell("data volume", open(&format!("/System/Volumes/Data/private{secret}")));
+    tell("symbolic link", open(&format!("{folder}/link")));
+    tell("link to folder", open(&format!("{folder}/folder-link/{name}")));
+    std::env::set_current_dir(folder).unwrap();
+    tell("relative", open(name));
+    tell("through proc cwd", open(&format!("/proc/self/cwd/{name}")));
+    let dir = std::fs::File::open(folder).unwrap();
+    let at =
+        |flags: libc::c_int| unsafe { libc::syscall(libc::SYS_openat, dir.as_raw_fd(), c(name).as_ptr(), flags, 0) };
+    tell("descriptor of the folder", at(libc::O_RDONLY));
+    tell("for reading and writing", at(libc::O_RDWR));
+    tell("through the folder's descriptor in proc", open(&format!("/proc/self/fd/{}/{name}", dir.as_raw_fd())));
+    tell("through dev fd", open(&format!("/dev/fd/{}/{name}", dir.as_raw_fd())));
+    // A descriptor that can only be looked at is none to read from, and reopening it is an open.
+    let handle = at(libc::O_PATH);
+    assert!(handle >= 0);
+    tell("reopened", open(&format!("/proc/self/fd/{handle}")));
+    let path = secret.to_owned();
+    std::thread::spawn(move || tell("thread", open(&path))).join().unwrap();
+    tell_io("standard library", std::fs::read(secret));
+    let cat = std::process::Command::new("/bin/cat").arg(secret).output().unwrap();
+    assert!(cat.stdout.is_empty());
+    let text = String::from_utf8_lossy(&cat.stderr).into_owned();
+    tell_io("program", if text.contains("not permitted") { Err(std::io::Error::from_raw_os_error(1)) } else { Ok(()) });
+    #[allow(deprecated, reason = "the call itself is what is tried; the child does next to nothing")]
+    let child = unsafe { libc::vfork() };
+    if child == 0 {
+        let opened = unsafe { libc::open(c"secret".as_ptr(), libc::O_RDONLY) };
+        unsafe { libc::_exit(if opened < 0 { *libc::__errno_location() } else { 0 }) };
+    }
+    let mut status = 0;
+    unsafe { libc::waitpid(child, &mut status, 0) };
+    tell_io(
+        "vfork",
+        match libc::WEXITSTATUS(status) {
+            0 => Ok(()),
+            errno => Err(std::io::Error::from_raw_os_error(errno)),
+        },
+    );
+    // The file under a new name is a file under a new name; so making one must be refused.
+    tell("hard link", unsafe { libc::link(c(secret).as_ptr(), c("second").as_ptr()) }.into());
+    tell("renamed", unsafe { libc::rename(c(secret).as_ptr(), c("second").as_ptr()) }.into());
+}
+
+/// Calls that nobody gets.
+fn outright() {
+    let mut how: [u64; 3] = [0; 3];
+    tell("openat2", unsafe { libc::syscall(libc::SYS_openat2, libc::AT_FDCWD, c"/".as_ptr(), how.as_mut_ptr(), 24) });
+    tell("io_uring_setup", unsafe { libc::syscall(libc::SYS_io_uring_setup, 1, 0) });
+    tell("clone3", unsafe { libc::syscall(libc::SYS_clone3, 0, 0) });
+    tell("unshare", unsafe { libc::unshare(libc::CLONE_NEWNS) }.into());
+    tell("ptrace", unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) });
+    tell("mount", unsafe { libc::mount(c"x".as_ptr(), c"/".as_ptr(), c"tmpfs".as_ptr(), 0, std::ptr::null()) }.into());
+    tell("chroot", unsafe { libc::chroot(c"/".as_ptr()) }.into());
+    tell("kill all", unsafe { libc::kill(-1, 0) }.into());
+    tell("setuid", unsafe { libc::syscall(libc::SYS_setuid, 12345) });
+    tell("the supervisor's memory", open(&format!("/proc/{}/mem", std::env::var(ARGUMENT).unwrap())));
+    tell("the supervisor", unsafe { libc::kill(std::env::var(ARGUMENT).unwrap().parse().unwrap(), 0) }.into());
+    let listener = unsafe {
+        let filter = [libc::sock_filter { code: 6, jt: 0, jf: 0, k: 0x7fff_0000 }];
+        let program = libc::sock_fprog { len: 1, filter: filter.as_ptr().cast_mut() };
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
+            &raw const program,
+        )
+    };
+    tell("second listener", listener);
+}
+
+/// Opens a name that alternates between an open and a secret file, and a path in memory that does.
+fn race(folder: &str) {
+    const ROUNDS: usize = 3000;
+    std::env::set_current_dir(folder).unwrap();
+    let over = &AtomicBool::new(false);
+    let mut path = *b"open\0\0\0";
+    let address = path.as_mut_ptr() as usize;
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                for target in ["open", "secret"] {
+                    std::os::unix::fs::symlink(target, "next").unwrap();
+                    std::fs::rename("next", "swapped").unwrap();
+                }
+            }
+        });
+        scope.spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                for text in [b"secret\0", b"open\0\0\0"] {
+                    unsafe { (address as *mut [u8; 7]).write_volatile(*text) };
+                }
+            }
+        });
+        let (mut leaked, mut read) = (0, 0);
+        for round in 0..ROUNDS {
+            let name = if round % 2 == 0 { c"swapped".as_ptr() } else { address as *const libc::c_char };
+            let opened = unsafe { libc::open(name, libc::O_RDONLY) };
+            if opened >= 0 {
+                let mut bytes = [0u8; 16];
+                let length = unsafe { libc::read(opened, bytes.as_mut_ptr().cast(), bytes.len()) };
+                unsafe { libc::close(opened) };
+                read += usize::from(bytes.starts_with(b"open"));
+                leaked += usize::from(length > 0 && bytes.starts_with(b"secret"));
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+        assert!(read > 0, "the open file was never read");
+        tell_io("race", if leaked == 0 { Ok(()) } else { Err(std::io::Error::from_raw_os_error(leaked as i32)) });
+    });
+}
+
+/// Executes a name that alternates between two programs.
+fn race_exec(folder: &str) {
+    std::env::set_current_dir(folder).unwrap();
+    let over = &AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                for target in ["/usr/bin/true", "./forbidden"] {
+                    std::os::unix::fs::symlink(target, "next").unwrap();
+                    std::fs::rename("next", "program").unwrap();
+                }
+            }
+        });
+        let mut forbidden = 0;
+        for _ in 0..200 {
+            // The forbidden one says so; whoever is found out to be it is killed before.
+            let output = std::process::Command::new("./program").output();
+            forbidden += i32::from(output.is_ok_and(|output| !output.stdout.is_empty()));
+        }
+        over.store(true, Ordering::Relaxed);
+        tell_io("race", if forbidden == 0 { Ok(()) } else { Err(std::io::Error::from_raw_os_error(forbidden)) });
+    });
+}
+
+fn xattr(path: &str) {
+    let (path, name) = (c(path), c"user.sbpl");
+    let mut bytes = [0u8; 8];
+    let place = bytes.as_mut_ptr().cast();
+    tell("set", unsafe { libc::setxattr(path.as_ptr(), name.as_ptr(), c"v".as_ptr().cast(), 1, 0) }.into());
+    tell("get", unsafe { libc::getxattr(path.as_ptr(), name.as_ptr(), place, 8) } as libc::c_long);
+    tell("list", unsafe { libc::listxattr(path.as_ptr(), bytes.as_mut_ptr().cast(), 0) } as libc::c_long);
+    tell("remove", unsafe { libc::removexattr(path.as_ptr(), name.as_ptr()) }.into());
+}
+
+/// The same through a descriptor.
+fn descriptor(path: &str) {
+    let file = std::fs::File::open(path).unwrap();
+    let fd = file.as_raw_fd();
+    tell("fchmod", unsafe { libc::fchmod(fd, 0o600) }.into());
+    tell("fchown", unsafe { libc::fchown(fd, libc::getuid(), libc::getgid()) }.into());
+    tell("futimens", unsafe { libc::futimens(fd, std::ptr::null()) }.into());
+    tell("fsetxattr", unsafe { libc::fsetxattr(fd, c"user.x".as_ptr(), c"v".as_ptr().cast(), 1, 0) }.into());
+}
+
+fn network(path: &str) {
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+    use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+    let listener = TcpListener::bind("127.0.0.1:0");
+    let port = listener.as_ref().map_or(1, |listener| listener.local_addr().unwrap().port());
+    tell_io(
+        "bind",
+        listener.as_ref().map_err(|error| std::io::Error::from_raw_os_error(error.raw_os_error().unwrap())),
+    );
+    let connected = TcpStream::connect(("127.0.0.1", port));
+    let answered = connected.is_ok();
+    tell_io("connect", connected);
+    if let Some(listener) = listener.as_ref().ok().filter(|_| answered) {
+        tell_io("accept", listener.accept());
+    }
+    let udp = UdpSocket::bind("127.0.0.1:0");
+    if let Ok(udp) = &udp {
+        tell_io("send to", udp.send_to(b"x", udp.local_addr().unwrap()));
+    }
+    let stream = UnixListener::bind(path);
+    tell_io(
+        "unix bind",
+        stream.as_ref().map_err(|error| std::io::Error::from_raw_os_error(error.raw_os_error().unwrap())),
+    );
+    tell_io("unix connect", UnixStream::connect(path));
+    let datagram = UnixDatagram::bind(format!("{path}.d"));
+    if let Ok(datagram) = datagram {
+        let sender = UnixDatagram::unbound().unwrap();
+        let sent = sender.send_to(b"hello", format!("{path}.d"));
+        if sent.is_ok() {
+            let mut bytes = [0; 8];
+            assert_eq!(datagram.recv(&mut bytes).unwrap(), 5);
+        }
+        tell_io("unix send to", sent);
+    }
+    let route = unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
+    tell("netlink", route.into());
+    let mut pair = [0; 2];
+    tell("socketpair", unsafe { libc::socketpair(libc::AF_UNIX, libc::SOCK_STREAM, 0, pair.as_mut_ptr()) }.into());
+}
+
+fn signals(_: &str) {
+    tell("own", unsafe { libc::kill(libc::getpid(), 0) }.into());
+    tell("parent of the run", unsafe { libc::kill(libc::getppid(), 0) }.into());
+    tell("init", unsafe { libc::kill(1, 0) }.into());
+    let mut child = std::process::Command::new("/bin/sleep").arg("1").spawn().unwrap();
+    tell("child", unsafe { libc::kill(child.id() as i32, libc::SIGKILL) }.into());
+    child.wait().unwrap();
+}
+
+fn code(path: &str) {
+    let file = std::fs::File::open(path).unwrap();
+    let map = |protection| unsafe {
+        libc::mmap(std::ptr::null_mut(), 4096, protection, libc::MAP_PRIVATE, file.as_raw_fd(), 0)
+    };
+    tell("data", if map(libc::PROT_READ) == libc::MAP_FAILED { -1 } else { 0 });
+    tell("code", if map(libc::PROT_READ | libc::PROT_EXEC) == libc::MAP_FAILED { -1 } else { 0 });
+    let data = map(libc::PROT_READ);
+    tell("code afterwards", unsafe { libc::mprotect(data, 4096, libc::PROT_READ | libc::PROT_EXEC) }.into());
+}
+
+/// Supervises a command itself, and waits to be killed.
+fn supervise(number: &str) {
+    let mut command = Command::new("/bin/sh");
+    command.args = vec!["-c".into(), format!("(setsid sleep {number} &); exec sleep {number}").into()];
+    command.env = vec![("PATH".into(), "/usr/bin:/bin".into())];
+    let ended = Supervisor::new(judge("(allow default)"), Mapping::host()).run(&command, &mut |_| {});
+    panic!("{ended:?}");
+}
+
+#[test]
+#[ignore = "started by the other tests, as a process of its own"]
+fn entry() {
+    let argument = std::env::var(ARGUMENT).unwrap_or_default();
+    match std::env::var(ACTION).unwrap_or_default().as_str() {
+        "read by all names" => read_by_all_names(&argument),
+        "outright" => outright(),
+        "race" => race(&argument),
+        "race exec" => race_exec(&argument),
+        "xattr" => xattr(&argument),
+        "descriptor" => descriptor(&argument),
+        "network" => network(&argument),
+        "signals" => signals(&argument),
+        "code" => code(&argument),
+        "supervise" => supervise(&argument),
+        // By hand, with all ignored tests: there is nothing to do.
+        _ => {}
+    }
+}
+
+/// The command line of a child that acts on its own.
+pub fn on_its_own(action: &str, argument: &str) -> std::process::Command {
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "supervised::child::entry", "--ignored", "--nocapture"]);
+    command.env(ACTION, action).env(ARGUMENT, argument);
+    command
+}

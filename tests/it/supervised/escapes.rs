@@ -1,0 +1,130 @@
+//! Ways around a rule. None leads anywhere.
+
+use super::child::act;
+use super::*;
+
+fn secret() -> (Fixture, String) {
+    let fixture = Fixture::new();
+    fixture.file("secret", "secret\n");
+    fixture.file("open", "open\n");
+    std::os::unix::fs::symlink("secret", fixture.host("link")).unwrap();
+    std::os::unix::fs::symlink(".", fixture.host("folder-link")).unwrap();
+    let rule =
+        format!("(allow default)(deny file-read-data file-write* file-link (literal \"{}\"))", fixture.model("secret"));
+    (fixture, rule)
+}
+
+#[test]
+fn a_refused_file_is_refused_under_every_name() {
+    let (fixture, rule) = secret();
+    let run = act(&rule, "read by all names", &fixture.host("secret"));
+    run.all(libc::EPERM);
+    assert_eq!(run.results().len(), 22, "{:?} {} {}", run.results(), run.stdout(), run.stderr());
+}
+
+#[test]
+fn a_name_that_changes_between_question_and_deed_cheats_nobody() {
+    let (fixture, rule) = secret();
+    act(&rule, "race", &fixture.host("")).all(0);
+}
+
+#[test]
+fn a_program_that_changes_between_question_and_deed_is_found_out() {
+    let fixture = Fixture::new();
+    let forbidden = fixture.host("forbidden");
+    std::fs::copy("/bin/echo", &forbidden).unwrap();
+    let rule = format!("(allow default)(deny process-exec* (literal \"{}\"))", fixture.model("forbidden"));
+    act(&rule, "race exec", &fixture.host("")).all(0);
+}
+
+#[test]
+fn some_calls_are_nobodys() {
+    let run = act("(allow default)", "outright", &std::process::id().to_string());
+    for (name, errno) in run.results() {
+        let wanted = match name.as_str() {
+            "openat2" | "io_uring_setup" | "clone3" => libc::ENOSYS,
+            "second listener" => libc::EBUSY,
+            "the supervisor's memory" => libc::EACCES,
+            _ => libc::EPERM,
+        };
+        assert_eq!(errno, wanted, "{name}");
+    }
+    assert_eq!(run.results().len(), 12);
+}
+
+/// `open(path, O_RDONLY)` and its error number as status, without any library.
+#[cfg(target_arch = "x86_64")]
+fn static_program(path: &str) -> Vec<u8> {
+    let mut code = vec![0xb8, 2, 0, 0, 0, 0x48, 0x8d, 0x3d];
+    let rest: [u8; 21] = [
+        0x31, 0xf6, 0x0f, 0x05, 0x31, 0xff, 0x85, 0xc0, 0x79, 0x04, 0x89, 0xc7, 0xf7, 0xdf, 0xb8, 60, 0, 0, 0, 0x0f,
+        0x05,
+    ];
+    code.extend((rest.len() as u32).to_le_bytes());
+    code.extend(rest);
+    code.extend(path.bytes().chain([0]));
+    let (base, header) = (0x40_0000u64, 120u64);
+    let size = header + code.len() as u64;
+    let mut elf = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0\x01\0\0\0".to_vec();
+    for word in [base + header, 64, 0] {
+        elf.extend(u64::to_le_bytes(word));
+    }
+    elf.extend([0, 0, 0, 0, 64, 0, 56, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+    elf.extend([1, 0, 0, 0, 5, 0, 0, 0]);
+    for word in [0, base, base, size, size, 4096] {
+        elf.extend(u64::to_le_bytes(word));
+    }
+    elf.extend(code);
+    elf
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_static_program_is_refused_too() {
+    use std::os::unix::fs::PermissionsExt;
+    let (fixture, rule) = secret();
+    for (name, status) in [("secret", libc::EPERM), ("open", 0), ("nothing", libc::ENOENT)] {
+        let program = fixture.file(&format!("program-{name}"), "");
+        std::fs::write(&program, static_program(&fixture.host(name))).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(run(&rule, &program, &[]).status(), status, "{name}");
+    }
+}
+
+#[test]
+fn every_link_on_the_way_needs_its_metadata() {
+    let (fixture, _) = secret();
+    let target = format!("(allow default)(deny file-read-metadata (literal \"{}\"))", fixture.model("link"));
+    let refused = run(&target, "/bin/cat", &[&fixture.host("link")]);
+    assert_eq!(refused.denied(), [("file-read-metadata", fixture.model("link").as_str())]);
+    let tmp = "(allow default)(deny file-read-metadata (literal \"/tmp\"))";
+    assert_eq!(run(tmp, "/bin/cat", &[&fixture.host("open")]).denied(), [("file-read-metadata", "/tmp")]);
+    // The same file without the link.
+    assert_eq!(run(tmp, "/bin/cat", &[&fixture.model("open")]).stdout(), "open\n");
+    // Relative to a folder that is beyond the link already.
+    let mut command = Command::new("/bin/cat");
+    command.args = vec!["open".into()];
+    command.cwd = Some(fixture.folder.path().into());
+    assert_eq!(run_command(tmp, Mapping::host(), &command).stdout(), "open\n");
+}
+
+#[test]
+fn a_relocated_tree_has_the_names_of_the_plan() {
+    let fixture = Fixture::new();
+    fixture.file("tree/foo", "moved\n");
+    let mapping = Mapping::host().relocate(Path::new("/private/tmp"), &fixture.folder.path().join("tree"));
+    let profile = "(allow default)(deny file-read-data (literal \"/private/tmp/bar\"))";
+    let read = run_mapped(profile, mapping.clone(), "/bin/cat", &["/tmp/foo"]);
+    assert_eq!(read.stdout(), "moved\n");
+    let mut command = Command::new("/bin/sh");
+    let script = "echo text > /tmp/bar; cat bar; pwd -P; readlink /proc/self/cwd; cat ../tmp/foo; cd /tmp";
+    command.args = vec!["-c".into(), script.into()];
+    command.env = vec![("PATH".into(), "/usr/bin:/bin".into())];
+    command.cwd = Some(fixture.folder.path().join("tree"));
+    let run = run_command(profile, mapping, &command);
+    assert_eq!(run.stdout(), "/private/tmp\n/private/tmp\nmoved\n");
+    assert_eq!(run.denied(), [("file-read-data", "/private/tmp/bar")]);
+    // The kernel itself changes folders, and does not know the names: better nowhere than elsewhere.
+    assert_ne!(run.status(), 0);
+    assert_eq!(std::fs::read_to_string(fixture.host("tree/bar")).unwrap(), "text\n");
+}
