@@ -29,6 +29,7 @@ pub(super) const CODES: &[(Code, &str)] = &[
     (Code("E0748"), "a folder of profiles cannot be read"),
     (Code("E0751"), "two sides that cannot be compared"),
     (Code("E0752"), "two sides that cannot be compared in that way"),
+    (super::clean::CODE_LAUNCH, "a worker of launchd could not be started, or left nothing"),
     (Code("E0760"), "a configuration of the linter that cannot be used"),
     (Code("E0761"), "no rule and no error of that name"),
     (Code("E0762"), "two documents would go to standard output"),

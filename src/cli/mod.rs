@@ -69,6 +69,7 @@ enum Verb {
 mod blob_file;
 mod bundle;
 mod changes;
+mod clean;
 mod codes;
 mod compile;
 mod completions;

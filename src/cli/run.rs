@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::ValueEnum;
 use tempfile::TempDir;
 
+use super::clean;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::files;
@@ -15,7 +16,7 @@ use super::host::host;
 use super::imports::FileLoader;
 use super::plan;
 use super::progress::Bar;
-use crate::diag::SourceMap;
+use crate::diag::{Diagnostic, Severity, SourceMap};
 use crate::probe::artifact::Selection;
 use crate::probe::{self, Clock, Files, Identity, ProbeError, ReadFailure, Report, RunOptions};
 use crate::sandbox::{Backend, BackendKind, MacSetup, ProbeSetup, Setup};
@@ -49,12 +50,33 @@ pub(super) struct Args {
     /// Profiles and probes at a time; without it as many as there are processors.
     #[arg(long, short = 'j', value_name = "N")]
     jobs: Option<NonZeroUsize>,
+    /// Who starts the probes of --backend seatbelt: this process, or a worker of launchd that no sandboxed process is above.
+    #[arg(long, value_enum, default_value_t = Channel::Direct, value_name = "CHANNEL")]
+    channel: Channel,
+    /// The stage that launchd has started this worker in.
+    #[arg(long, value_name = "DIR", hide = true)]
+    staged: Option<PathBuf>,
+    /// Where stages are made.
+    #[arg(long, value_name = "DIR", hide = true)]
+    stages: Option<PathBuf>,
+    /// The tool that talks to launchd.
+    #[arg(long, value_name = "PATH", default_value = "/bin/launchctl", hide = true)]
+    launchctl: PathBuf,
     /// A library in the place of macOS, for --backend seatbelt.
     #[arg(long, value_name = "PATH")]
     system: Option<PathBuf>,
     /// The tool that shows the log of macOS.
     #[arg(long, value_name = "PATH", default_value = "/usr/bin/log", hide = true)]
     log_tool: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Channel {
+    /// This process.
+    Direct,
+    /// A worker of launchd, from a private copy.
+    #[value(name = "launchd_clean")]
+    LaunchdClean,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -90,6 +112,9 @@ impl Choice {
 
 impl Args {
     pub(super) fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
+        if self.channel == Channel::LaunchdClean {
+            return self.clean(context);
+        }
         // Fixtures go where nobody else looks; the folder goes with this value.
         let scratch = scratch()?;
         let mac = MacSetup {
@@ -97,10 +122,22 @@ impl Args {
             log: self.log_tool.clone(),
             reports: std::env::home_dir().map(|home| home.join("Library/Logs/DiagnosticReports")),
             parameters: context.params.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
-            launchd: false,
+            stage: self.staged.clone(),
         };
         let setup = Setup { probes: probe_setup(&scratch), mac, ..Setup::macos_14() };
         let backend = self.backend.open(context, &setup)?;
+        // On a Mac the best one is missing for a reason, which should not pass for a choice.
+        if self.backend == Choice::Auto
+            && (cfg!(target_os = "macos") || self.system.is_some())
+            && backend.kind() != BackendKind::Seatbelt
+            && let Err(error) = BackendKind::Seatbelt.open(&setup)
+        {
+            let message = format!("{error}; '{}' is used", backend.kind().name());
+            context.report(
+                &SourceMap::new(),
+                &[Diagnostic { severity: Severity::Warning, message, ..error.to_diagnostic() }],
+            );
+        }
         let (set, files) = match self.matrix {
             Some(matrix) => plan::load_matrix(context, &matrix)?,
             None => plan::load(context, self.plan)?,
@@ -136,6 +173,40 @@ impl Args {
             context.print(table(&report));
         }
         Ok(if report.is_as_expected() { Exit::Fine } else { Exit::No })
+    }
+}
+
+impl Args {
+    /// The run by a worker of launchd.
+    fn clean(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
+        let wrong = |message: &str| Err(Failure::new(Exit::Usage, clean::CODE_LAUNCH, message));
+        let Some(plan) = &self.plan else {
+            return wrong("--channel launchd_clean needs a plan in a folder of its own");
+        };
+        if self.matrix.is_some() || self.dry {
+            return wrong("--channel launchd_clean takes neither --matrix nor --dry");
+        }
+        if !matches!(self.backend, Choice::Auto | Choice::Seatbelt) {
+            return wrong("--channel launchd_clean is for --backend seatbelt");
+        }
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or(path.to_owned()).display().to_string();
+        let mut options: Vec<String> = Vec::new();
+        let mut add = |name: &str, values: Vec<String>| {
+            options.extend(values.into_iter().flat_map(|value| [name.to_owned(), value]));
+        };
+        add("--only-profile", self.only_profile.clone());
+        add("--only-scenario", self.only_scenario.clone());
+        add("--jobs", self.jobs.iter().map(ToString::to_string).collect());
+        add("--system", self.system.iter().map(|path| absolute(path)).collect());
+        add("--log-tool", vec![absolute(&self.log_tool)]);
+        add("-I", context.import_dirs.iter().map(|path| absolute(path)).collect());
+        add("-D", context.params.iter().map(|(key, value)| format!("{key}={value}")).collect());
+        add("--target", vec![context.target.name().to_owned()]);
+        options.extend(self.no_shims.then(|| "--no-shims".to_owned()));
+        options.extend(context.allow_absolute_imports.then(|| "--allow-absolute-imports".to_owned()));
+        let request =
+            clean::Clean { plan, out: &self.out, launchctl: &self.launchctl, stages: self.stages.as_deref(), options };
+        clean::run(context, &request)
     }
 }
 

@@ -11,8 +11,8 @@ use super::prepare::Blocked;
 use super::registry::Decision;
 use super::run::RunOptions;
 use crate::diag::SourceMap;
-use crate::sandbox::class::Class;
-use crate::sandbox::{Action, Evidence, Observation, Outcome, Session, Stage};
+use crate::sandbox::class::{self, Class};
+use crate::sandbox::{Action, Observation, Outcome, Session, Stage};
 
 pub(super) fn action(probe: &MatrixProbe) -> Action {
     Action {
@@ -76,7 +76,7 @@ impl Probing<'_> {
             stderr: observation.stderr.clone(),
             decided_by: self.decided_by(&observation),
             notes,
-            extra: evidence(&observation.evidence),
+            extra: evidence(&observation),
             ..row(self.id, probe, started, finished)
         }
     }
@@ -161,11 +161,13 @@ fn request(callout: &Value) -> Value {
 }
 
 /// What a real process left besides, under keys of ours.
-fn evidence(seen: &Evidence) -> Map<String, Value> {
+fn evidence(observation: &Observation) -> Map<String, Value> {
+    let (seen, signals) = (&observation.evidence, class::seen(observation));
     let rows = [
         ("class", seen.class.map(|class| json!(class))),
         ("pid", seen.pid.map(|pid| json!(pid))),
         ("crash_report", seen.crash_report.clone()),
+        ("signals", (!signals.is_empty()).then(|| json!(signals))),
     ];
     rows.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
 }

@@ -253,13 +253,14 @@ impl Documents<'_> {
     }
 
     fn manifest(&self, apply_preflight: Option<Value>) -> Result<(), ProbeError> {
+        let stage = self.options.backend.stage().map(|stage| stage.display().to_string());
         let manifest = RunManifest {
             head: self.run_head(tag::RUN_MANIFEST),
             dry_run: self.options.dry,
-            stage_used: false,
-            stage_root: None,
+            stage_used: stage.is_some(),
+            stage_root: stage.clone(),
             repo_root_context: ".".to_owned(),
-            staged_output_root: None,
+            staged_output_root: stage.map(|_| self.options.out.display().to_string()),
             output_root: self.options.out.display().to_string(),
             apply_preflight,
             host: self.options.identity.host.clone(),

@@ -5,8 +5,9 @@
 //! wrongly) has a class of its own, so that none of them is ever counted as a decision.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::{Outcome, Stage};
+use super::{Observation, Outcome, Stage};
 
 /// What a probe came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -189,6 +190,21 @@ pub const SIGNALS: &[Signal] = &[
         meaning: "the system has renamed an operation; no denial",
     },
 ];
+
+/// The names of the signals of [`SIGNALS`] that one try shows. None of them is a decision.
+pub fn seen(observation: &Observation) -> Vec<&'static str> {
+    let detail = |key: &str| observation.details.as_ref().and_then(|details| details.get(key)?.as_i64());
+    let bad_argument = detail("call_kr").and_then(|kr| i32::try_from(kr).ok()).map(Class::of_iokit);
+    let denied = |callout: &Value| callout.get("decision").and_then(Value::as_str) == Some("deny");
+    let shown = [
+        ("sandbox_init_failed", observation.evidence.class == Some(Class::ApplyRefused)),
+        ("open_kr_zero", detail("open_kr") == Some(0)),
+        ("call_kr_bad_argument", bad_argument == Some(Class::BadArgument)),
+        ("oracle_deny", observation.evidence.callouts.iter().any(denied)),
+        ("obsolete_operation", observation.stderr.lines().any(|line| obsolete_operation(line).is_some())),
+    ];
+    SIGNALS.iter().map(|row| row.signal).filter(|name| shown.contains(&(name, true))).collect()
+}
 
 /// The warning for an operation that the system has renamed: the old and the new name.
 pub fn obsolete_operation(line: &str) -> Option<(&str, &str)> {

@@ -23,7 +23,7 @@ pub mod transcript;
 pub use error::{CODES, SandboxError};
 pub use simulated::Simulated;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -141,19 +141,13 @@ pub struct MacSetup {
     pub reports: Option<PathBuf>,
     /// Parameters that profiles are applied with.
     pub parameters: Vec<(String, String)>,
-    /// True in a process that launchd has started: nobody above it is sandboxed.
-    pub launchd: bool,
+    /// The private folder of a process that launchd has started: nobody above it is sandboxed.
+    pub stage: Option<PathBuf>,
 }
 
 impl Default for MacSetup {
     fn default() -> Self {
-        Self {
-            library: None,
-            log: PathBuf::from("/usr/bin/log"),
-            reports: None,
-            parameters: Vec::new(),
-            launchd: false,
-        }
+        Self { library: None, log: PathBuf::from("/usr/bin/log"), reports: None, parameters: Vec::new(), stage: None }
     }
 }
 
@@ -402,6 +396,11 @@ pub trait Backend: Sync {
 
     /// Tries one action without any profile: the baseline lane.
     fn try_unconfined(&self, action: &Action) -> Observation;
+
+    /// The private folder that the run was copied to, in the clean channel.
+    fn stage(&self) -> Option<&Path> {
+        None
+    }
 
     /// Whether this process has a profile itself: `{source, rc, sandboxed}` or `{source, error}`. `None`: nobody can tell.
     fn check_self(&self) -> Option<serde_json::Value> {

@@ -261,7 +261,10 @@ impl Plan {
         let out = self.folder.path().join("out");
         let log = self.folder.path().join("no-log");
         let mut command = sbpl(variables);
-        command.arg("run").arg(self.folder.path().join("plan.json")).args(["--backend", "seatbelt", "--no-shims"]);
+        command.arg("run").arg(self.folder.path().join("plan.json")).arg("--no-shims");
+        if !more.contains(&"--backend") {
+            command.args(["--backend", "seatbelt"]);
+        }
         command.arg("--out").arg(&out).arg("--system").arg(standin()).arg("--log-tool").arg(log).args(more);
         let output = command.output().unwrap();
         let latest = fs::read_to_string(out.join("LATEST")).unwrap_or_default();
@@ -393,6 +396,17 @@ fn a_sandboxed_parent_makes_the_backend_unavailable() {
     assert!(!plan.folder.path().join("out/LATEST").exists());
 }
 
+/// `auto` takes the real thing where it is, says so, and says why not where it is not.
+#[test]
+fn auto_takes_the_best_one_and_says_which() {
+    let plan = Plan::new(PROFILE, &PROBES[..1]);
+    let (_, stderr, bundle) = plan.run(&[], &["--backend", "auto"]);
+    assert_eq!(document(&bundle, "summary.json")["backend"], "seatbelt", "{stderr}");
+    let (_, stderr, bundle) = plan.run(&[("STANDIN_SANDBOXED", "1")], &["--backend", "auto"]);
+    assert_ne!(document(&bundle, "summary.json")["backend"], "seatbelt");
+    assert!(stderr.contains("sandboxed already") && stderr.contains("is used"), "{stderr}");
+}
+
 #[test]
 fn without_a_mac_and_a_library_there_is_no_backend() {
     let output = Command::new(env!("CARGO_BIN_EXE_sbpl")).args(["run", "--backend", "seatbelt"]).output().unwrap();
@@ -403,4 +417,60 @@ fn without_a_mac_and_a_library_there_is_no_backend() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(69));
+}
+
+/// launchctl in the place of launchd's: runs the job's words in another process.
+const LAUNCHCTL: &str = r#"#!/bin/sh
+[ "$1" = bootstrap ] || exit 0
+set --  "$3"
+words=$(sed -n '/<array>/,/<\/array>/s/.*<string>\(.*\)<\/string>.*/\1/p' "$1" | sed 's/&gt;/>/g; s/&lt;/</g; s/&amp;/\&/g')
+stdout=$(sed -n '/StandardOutPath/{n;s/.*<string>\(.*\)<\/string>.*/\1/p;}' "$1")
+stderr=$(sed -n '/StandardErrorPath/{n;s/.*<string>\(.*\)<\/string>.*/\1/p;}' "$1")
+set --
+while IFS= read -r word; do set -- "$@" "$word"; done <<EOF
+$words
+EOF
+"$@" > "$stdout" 2> "$stderr" < /dev/null
+"#;
+
+/// The clean channel: staged, run by a worker, brought back, and only then promotable.
+#[test]
+fn the_clean_channel_brings_its_bundle_back() {
+    use std::os::unix::fs::PermissionsExt;
+    let plan = Plan::new(PROFILE, &PROBES[..2]);
+    let tool = plan.folder.path().join("launchctl");
+    fs::write(&tool, LAUNCHCTL).unwrap();
+    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+    let stages = tempfile::tempdir().unwrap();
+    let (tool, place) = (tool.to_str().unwrap().to_owned(), stages.path().to_str().unwrap().to_owned());
+    let options = ["--channel", "launchd_clean", "--launchctl", &tool, "--stages", &place];
+    let (status, stderr, bundle) = plan.run(&[], &options);
+    assert_eq!(status, 0, "{stderr}");
+    let manifest = document(&bundle, "run_manifest.json");
+    assert_eq!((&manifest["channel"], &manifest["stage_used"]), (&json!("launchd_clean"), &json!(true)));
+    assert!(manifest["stage_root"].as_str().unwrap().starts_with(&place));
+    check("run_manifest", &manifest);
+    // The stage is gone, the bundle is whole, and nothing speaks against its decisions.
+    assert_eq!(fs::read_dir(stages.path()).unwrap().count(), 0);
+    sbpl::probe::bundle::verify(&bundle).unwrap();
+    let packet = sbpl::probe::promotion_packet(&bundle).unwrap();
+    assert!(packet.promotability.promotable_decision_stage, "{:?}", packet.promotability.reasons);
+    let (direct, _, bundle) = plan.run(&[], &[]);
+    assert_eq!(direct, 0);
+    let packet = sbpl::probe::promotion_packet(&bundle).unwrap();
+    assert_eq!(packet.promotability.reasons, ["not_clean_channel"]);
+}
+
+/// What launchd refuses is no result: nothing is written, the stage is gone.
+#[test]
+fn a_refused_worker_is_unavailable() {
+    let plan = Plan::new(PROFILE, &PROBES[..1]);
+    let stages = tempfile::tempdir().unwrap();
+    let place = stages.path().to_str().unwrap().to_owned();
+    let options = ["--channel", "launchd_clean", "--launchctl", "/bin/false", "--stages", &place];
+    let (status, stderr, _) = plan.run(&[], &options);
+    assert_eq!(status, 69, "{stderr}");
+    assert!(stderr.contains("launchctl: bootstrap ended with 1"), "{stderr}");
+    assert_eq!(fs::read_dir(stages.path()).unwrap().count(), 0);
+    assert!(!plan.folder.path().join("out").exists());
 }

@@ -140,7 +140,7 @@ pub(super) fn attribute_list(name: &str, path: &str) -> Option<io::Result<()>> {
     let mut answer = [0u32; 2];
     let place = answer.as_mut_ptr().cast();
     // SAFETY: the path ends with NUL; list and answer live through the call, and the answer is as long as is said.
-    let read = check(unsafe { libc::getattrlist(path.as_ptr(), list, place, std::mem::size_of_val(&answer), 0) });
+    let read = check(unsafe { libc::getattrlist(path.as_ptr(), list, place, size_of_val(&answer), 0) });
     match name {
         "getattrlist" => Some(read),
         "setattrlist" => Some(read.and_then(|()| {

@@ -277,7 +277,7 @@ impl Backend for Seatbelt {
     }
 
     fn channel(&self) -> &'static str {
-        if self.mac.launchd { "launchd_clean" } else { "direct" }
+        if self.mac.stage.is_some() { "launchd_clean" } else { "direct" }
     }
 
     fn prepare(&self, actions: &[Action]) -> Result<Vec<Fixture>, SandboxError> {
@@ -308,6 +308,10 @@ impl Backend for Seatbelt {
             _ => seen.outcome,
         };
         Observation { outcome, ..seen }
+    }
+
+    fn stage(&self) -> Option<&Path> {
+        self.mac.stage.as_deref()
     }
 
     fn check_self(&self) -> Option<Value> {

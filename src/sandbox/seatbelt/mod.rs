@@ -8,6 +8,7 @@ mod check;
 mod confine;
 mod crash;
 mod fixtures;
+pub mod launchd;
 mod observer;
 mod spawn;
 #[allow(unsafe_code)]
