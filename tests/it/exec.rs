@@ -93,6 +93,26 @@ fn the_commands_ends_are_its_own() {
     assert_eq!(run(&["/no/such/program"]), Some(71));
 }
 
+/// What programs build on: reading a link that is none is an invalid argument, so real paths can be found.
+#[test]
+fn real_paths_are_found() {
+    if left_out() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let real = folder.path().canonicalize().unwrap();
+    std::fs::write(real.join("file"), "").unwrap();
+    std::os::unix::fs::symlink("file", real.join("link")).unwrap();
+    let link = real.join("link");
+    let found = exec(&["-p", "(version 1)(allow default)", "--", "realpath", link.to_str().unwrap()]);
+    assert_eq!(
+        String::from_utf8_lossy(&found.stdout).trim(),
+        real.join("file").to_str().unwrap(),
+        "{}",
+        stderr(&found)
+    );
+}
+
 /// JSON lines name the process, what was asked, and the rule with its place.
 #[test]
 fn denials_are_logged_with_their_rule() {

@@ -411,6 +411,10 @@ impl Walker<'_> {
         {
             return Ok(text);
         }
+        if object.kind() != libc::S_IFLNK {
+            // Asked by descriptor, the kernel would say that nothing is there.
+            return Err(Errno::INVAL);
+        }
         let text = sys::readlink_at(object.fd.as_raw_fd(), c"")?;
         let magic = walked.model.starts_with(b"/proc/") && text.first() == Some(&b'/');
         // Where the tree was moved, descriptors tell the names that the process knows.
