@@ -1,10 +1,12 @@
 //! `sbpl shim`: declarative changes to a profile.
 
+mod learn;
 mod report;
 mod stage;
 
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use stage::{Done, Stage, refuse_broken, warn_unproved};
@@ -28,7 +30,7 @@ pub(super) struct Args {
     #[arg(required_unless_present = "list")]
     file: Option<PathBuf>,
     /// Name of a built-in shim, or a shim file, all of whose shims are applied; may be repeated.
-    #[arg(long = "shim", value_name = "NAME|FILE", required_unless_present = "list")]
+    #[arg(long = "shim", value_name = "NAME|FILE", required_unless_present_any = ["list", "learn", "expect"])]
     shims: Vec<PathBuf>,
     /// Profile id, for the rules that a shim has for one profile only.
     #[arg(long, value_name = "PROFILE_ID")]
@@ -40,9 +42,31 @@ pub(super) struct Args {
     /// status 0: every contract is kept; 1: one is broken; 3: not all could be decided.
     #[arg(long, conflicts_with = "output")]
     report: bool,
+    /// Make the smallest shim that lets through what was refused: SOURCE is a run bundle, a log of macOS, or the lines that
+    /// `exec --log-denials` writes. May be repeated.
+    #[arg(long, value_name = "SOURCE", conflicts_with_all = ["shims", "report"])]
+    learn: Vec<PathBuf>,
+    /// A request that the learned shim lets through, 'allow OPERATION [PATH] [FILTER=VALUE]…', or that stays refused, 'deny …'.
+    /// May be repeated.
+    #[arg(long, value_name = "REQUEST", conflicts_with_all = ["shims", "report"])]
+    expect: Vec<String>,
+    /// How far learned rules go where two or more files share a directory: those files, all files of the directory, or all
+    /// below it.
+    #[arg(long, value_enum, default_value_t = Generalize::File)]
+    generalize: Generalize,
+    /// What the learned shim is called.
+    #[arg(long, value_name = "NAME", default_value = "learned")]
+    name: String,
     /// List the built-in shims.
-    #[arg(long, conflicts_with_all = ["file", "shims", "key", "output", "report"])]
+    #[arg(long, conflicts_with_all = ["file", "shims", "key", "output", "report", "learn", "expect"])]
     list: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Generalize {
+    File,
+    Directory,
+    Subpath,
 }
 
 /// A shim and the file it is from.
@@ -57,6 +81,9 @@ impl Args {
             list(context);
             return Ok(Exit::Fine);
         };
+        if !self.learn.is_empty() || !self.expect.is_empty() {
+            return learn::run(&self, &file, context);
+        }
         let mut chosen = Vec::new();
         for name in &self.shims {
             chosen.extend(choose(context, name)?);

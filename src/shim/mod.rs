@@ -29,6 +29,7 @@ mod drop;
 mod error;
 mod file;
 mod form;
+pub mod learn;
 mod sibling;
 
 pub use apply::{Applied, ApplyError, Edit, EditKind, apply};

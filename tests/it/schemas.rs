@@ -265,10 +265,12 @@ fn tags_of_older_documents() {
     assert!(!tag::same_kind(tag::PATH_WITNESS, tag::PATH_WITNESSES));
 }
 
-/// The recorded output of `sbpl shim --report --json` (`tests/cli/shim`).
+/// The recorded outputs of `sbpl shim --report --json` and `--learn … --json` (`tests/cli/shim`).
 #[test]
-fn a_shim_report_fits_its_schema() {
+fn documents_of_shims_fit_their_schemas() {
     check("shim_report", &recorded("contract.shim.report-json.stdout"));
+    check("shim_learn", &recorded("learn.sb.exec-json.stdout"));
+    check("shim_learn", &recorded("learn.sb.log-json.stdout"));
 }
 
 fn recorded(name: &str) -> Value {

@@ -7,15 +7,18 @@ use sbpl::decide::Budget;
 use sbpl::diag::Source;
 use sbpl::policy::Policy;
 use sbpl::profile::{EvalOptions, Loader, evaluate};
+use sbpl::sandbox::log::{self, Entry, Layer, Verdict};
+use sbpl::shim::learn::Denial;
 use sbpl::shim::{self, ApplyError};
 
 use crate::corpus_evaluate as corpus;
 
 pub(crate) fn trials(folder: PathBuf) -> Vec<Trial> {
-    let shared = folder.clone();
+    let (shared, lines) = (folder.clone(), folder.clone());
     vec![
         Trial::test("shim: twice is once on every profile", move || run(&folder)),
         Trial::test("shim: contracts on every profile", move || contracts(&shared)),
+        Trial::test("shim: lines of denial logs", move || denials(&lines)),
     ]
 }
 
@@ -58,6 +61,64 @@ fn contracts(shared: &Path) -> Result<(), Failed> {
         }
     }
     crate::counts::check("shim: contracts proved, shim by profile", kept, pairs)
+}
+
+/// Lines of logs are read as recorded, and refusals that the profile may be blamed for become requests.
+fn denials(shared: &Path) -> Result<(), Failed> {
+    let text = std::fs::read(shared.join("golden/denial-log-lines.json"))?;
+    let data: serde_json::Value = serde_json::from_slice(&text)?;
+    let (mut read, mut total, mut learned, mut learnable) = (0, 0, 0, 0);
+    for line in data["lines"].as_array().into_iter().flatten() {
+        let (raw, wanted) = (line["raw"].as_str().unwrap_or_default(), &line["parsed"]);
+        total += 1;
+        let entries = log::read(raw).entries;
+        let problem = match (wanted.is_null(), entries.as_slice()) {
+            (true, []) => None,
+            (false, [entry]) => difference(entry, wanted),
+            (_, found) => Some(format!("{} entries", found.len())),
+        };
+        match problem {
+            None => read += 1,
+            Some(problem) => println!("{raw}: {problem}"),
+        }
+        let ours = |entry: &&Entry| entry.layer == Layer::Sandbox && entry.verdict == Verdict::Deny;
+        for entry in entries.iter().filter(ours).filter(|_| wanted["pseudo"] != true) {
+            learnable += 1;
+            let old = ["10.15", "10.12-10.15", "10.9-10.11"].contains(&line["macos"].as_str().unwrap_or_default());
+            let target = sbpl::vocab::target(if old { "macos-10.15" } else { "macos-14.4" })?;
+            let denial =
+                Denial { operation: entry.operation.clone(), argument: entry.argument.clone(), local: entry.local };
+            match denial.request(target) {
+                Ok(_) => learned += 1,
+                Err(reason) => println!("{raw}: {reason}"),
+            }
+        }
+    }
+    crate::counts::check("shim: lines of denial logs read as recorded", read, total)?;
+    crate::counts::check("shim: logged refusals that become requests", learned, learnable)
+}
+
+/// What is read differently. The class of an extension stands in the argument until a request is made of it.
+fn difference(entry: &Entry, wanted: &serde_json::Value) -> Option<String> {
+    let layer = if entry.layer == Layer::Sandbox { "Sandbox" } else { "System Policy" };
+    let verdict = if entry.verdict == Verdict::Deny { "deny" } else { "allow" };
+    let argument = entry.argument.as_deref();
+    let same_argument = match (argument, wanted["extension_class"].as_str(), wanted["argument"].as_str()) {
+        (Some(text), Some(class), Some(path)) => text.ends_with(class) && text.contains(path),
+        (argument, _, wanted) => argument == wanted,
+    };
+    let facts = [
+        ("layer", wanted["layer"] == layer),
+        ("process", wanted["process"] == entry.process.as_str()),
+        ("pid", wanted["pid"] == entry.pid),
+        ("verdict", wanted["verdict"] == verdict),
+        ("operation", wanted["operation"] == entry.operation.as_str()),
+        ("argument", same_argument),
+        ("count", wanted["count"] == entry.count),
+        ("tag", wanted["tag"].as_str() == entry.tag.as_deref()),
+        ("time", wanted["time"].as_str() == entry.time.as_deref() || wanted["time"].is_null()),
+    ];
+    facts.iter().find(|(_, same)| !same).map(|(name, _)| format!("{name}: {entry:?}"))
 }
 
 fn policy(name: &str, text: &[u8], loader: &dyn Loader, options: &EvalOptions) -> Option<Policy> {
