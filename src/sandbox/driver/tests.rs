@@ -53,7 +53,12 @@ fn failures_have_their_form_and_status() {
     let missing = folder.path().join("none/f");
     assert_eq!(
         on(Kind::Read, &missing),
-        (exit::OPEN_FAILED, String::new(), "open target: No such file or directory\n".to_owned())
+        (
+            exit::OPEN_FAILED,
+            // The status says only that it failed; the number stands in the details.
+            "SBL_PROBE_DETAILS {\"syscall\":\"open target\",\"errno\":2}\n".to_owned(),
+            "open target: No such file or directory\n".to_owned()
+        )
     );
     assert_eq!(on(Kind::ReadAt, &missing).2, "open dir: No such file or directory\n");
     assert_eq!(on(Kind::ReadAt, &folder.path().join("f")).2, "openat target: No such file or directory\n");
