@@ -9,6 +9,7 @@ use std::sync::Arc;
 use sbpl::diag::Source;
 use sbpl::probe::artifact::RuntimeResults;
 use sbpl::profile::{EvalOptions, NoImports, evaluate};
+use sbpl::sandbox::class::Class;
 use sbpl::sandbox::supervised::{Supervised, availability};
 use sbpl::sandbox::{Action, Backend, Outcome, ProbeSetup, ProfileInput, Rules, Setup, Simulated};
 use sbpl::shim;
@@ -195,6 +196,40 @@ fn bucket_5_in_its_wide_form() {
             let seen = session.try_action(action);
             assert_eq!(seen.outcome, *expected, "{:?} {seen:?}", backend.kind());
         }
+    }
+}
+
+/// Each way that a probe can end has its class; only a refusal by the profile is a denial.
+#[test]
+fn ends_of_probes_have_their_classes() {
+    if left_out() {
+        return;
+    }
+    let denied = |rule: &'static str, operation, target| (rule, operation, target, Class::Denied);
+    let cases = [
+        ("", "signal", "same-sandbox", Class::Allowed),
+        denied("(deny signal (target same-sandbox))", "signal", "same-sandbox"),
+        denied("(deny process-fork)", "process-fork", "self"),
+        ("", "process-exec", "/usr/bin/true", Class::Allowed),
+        denied("(deny process-exec* (literal \"/usr/bin/true\"))", "process-exec", "/usr/bin/true"),
+        ("(deny file-read-data (subpath \"/usr/lib\"))", "process-exec", "/usr/bin/true", Class::LoaderStarvation),
+        ("", "sysctl-read", "kern.ostype", Class::Allowed),
+        denied("(deny sysctl-read (sysctl-name \"kern.ostype\"))", "sysctl-read", "kern.ostype"),
+        ("(deny default)", "mach-lookup", "com.example", Class::NotAvailable),
+        ("(deny default)", "sysctl-read", "hw.no-such-value", Class::NotAvailable),
+    ];
+    let scratch = tempfile::tempdir().unwrap();
+    let backend = Supervised::open(&setup(scratch.path())).unwrap();
+    for (rule, operation, target, class) in cases {
+        let text = format!("(version 1)\n(allow default)\n{rule}\n");
+        let source = Source::new("case.sb", text.as_bytes());
+        let policy = evaluate(source, &NoImports, &EvalOptions::default()).unwrap().policy;
+        let input = ProfileInput { bytes: text.as_bytes().into(), rules: Rules::Policy(Arc::new(policy)) };
+        let action = Action { operation: operation.to_owned(), target: target.to_owned(), filter: None };
+        let seen = backend.apply(&input).unwrap().try_action(&action);
+        assert_eq!(seen.evidence.class, Some(class), "{rule} {operation} {target}: {seen:?}");
+        assert_eq!((seen.outcome, seen.stage), (class.outcome(), class.stage()));
+        assert_eq!(seen.decided_by.is_some(), class == Class::Denied, "{rule} {operation}");
     }
 }
 

@@ -30,6 +30,7 @@ pub(super) fn run(report: &mut Report<'_>, kind: Kind, target: &str) -> io::Resu
     let row = DRIVERS.iter().find(|row| row.0 == kind);
     match (row, report.system) {
         (Some((_, _, driver)), Some(system)) => driver(report, &system, target),
+        (Some((Kind::Sysctl, ..)), None) if cfg!(target_os = "linux") => control_file(report, target),
         (row, _) => missing(report, row.map_or("", |row| row.1), target, None),
     }
 }
@@ -44,6 +45,22 @@ fn sysctl(report: &mut Report<'_>, system: &System, name: &str) -> io::Result<u8
         }
         Err(error) => missing(report, "sysctl-read", name, Some(&error)),
     }
+}
+
+/// Linux keeps such values in files: `kern.ostype` is `/proc/sys/kernel/ostype`.
+fn control_file(report: &mut Report<'_>, name: &str) -> io::Result<u8> {
+    let (first, rest) = name.split_once('.').unwrap_or((name, ""));
+    let first = if first == "kern" { "kernel" } else { first };
+    let number = match std::fs::read(format!("/proc/sys/{first}/{}", rest.replace('.', "/"))) {
+        Ok(_) => 0,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return missing(report, "sysctl-read", name, None),
+        Err(error) => {
+            report.complain("sysctl", &error)?;
+            super::errno(&error).unwrap_or(-1)
+        }
+    };
+    report.details(&json!({ "operation": "sysctl-read", "name": name, "errno": number }))?;
+    Ok(status(number == 0))
 }
 
 /// Posts a notification.
