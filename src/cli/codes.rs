@@ -23,6 +23,7 @@ pub(super) const CODES: &[(Code, &str)] = &[
     (Code("E0723"), "a run bundle from which nothing can be learned"),
     (Code("E0724"), "an expected request that is none"),
     (Code("E0725"), "a refused request for which no rule was learned, or none was proved"),
+    (Code("E0726"), "no plan can be made of a profile: it cannot be asked"),
     (Code("E0730"), "the real libsandbox is not here"),
     (Code("E0731"), "the real libsandbox refused the profile"),
     (Code("E0732"), "the real libsandbox behaved as none does"),

@@ -78,6 +78,7 @@ mod decided;
 mod decode;
 mod decompile;
 mod denials;
+mod derived;
 mod diff;
 #[cfg(unix)]
 mod driver;

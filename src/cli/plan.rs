@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::files;
 use super::run::{PlanFiles, exit_of, failure};
+use super::{derived, files};
 use crate::diag::Code;
 use crate::probe::{self, Files, Finding, PlanSet};
 
@@ -26,11 +26,15 @@ enum Verb {
         /// Plan or template; without one the built-in golden plan.
         plan: Option<PathBuf>,
     },
-    /// Split a template into plan.json and its registries.
+    /// Make plan.json and its registries of a template, a profile or a compiled profile.
+    #[command(group(clap::ArgGroup::new("source").required(true).args(["template", "from"])))]
     Build {
-        /// The template.
-        #[arg(long, value_name = "FILE")]
-        template: PathBuf,
+        /// Template: a file, or the name of a built-in one.
+        #[arg(long, value_name = "NAME|FILE")]
+        template: Option<PathBuf>,
+        /// Profile or compiled profile: probes for what its rules name, with what the decision engine says of them.
+        #[arg(long, value_name = "PROFILE|BLOB")]
+        from: Option<PathBuf>,
         /// Folder for the files.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
@@ -41,6 +45,8 @@ enum Verb {
         #[arg(long)]
         write_expected_matrix: bool,
     },
+    /// List the built-in templates.
+    Templates,
     /// Show the profiles and probes of a plan.
     List {
         /// Plan or template; without one the built-in golden plan.
@@ -54,9 +60,17 @@ impl Args {
     pub(super) fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
         match self.verb {
             Verb::Lint { plan } => lint(context, plan),
-            Verb::Build { template, out, overwrite, write_expected_matrix } => {
-                build(context, &template, &out, overwrite, write_expected_matrix)
+            Verb::Build { template, from, out, overwrite, write_expected_matrix } => {
+                let (built, inputs) = match (template, from) {
+                    (Some(template), _) => (of_template(context, &template, write_expected_matrix)?, vec![template]),
+                    (None, from) => {
+                        let from = from.unwrap_or_default();
+                        (derived::plan_of(context, &from, write_expected_matrix)?, vec![from])
+                    }
+                };
+                write(context, built, &inputs, &out, overwrite)
             }
+            Verb::Templates => templates(context),
             Verb::List { plan } => list(context, plan),
         }
     }
@@ -107,16 +121,50 @@ fn place(set: &PlanSet, finding: &Finding) -> Value {
     place.map_or(Value::Null, |(file, at)| json!({ "file": file, "line": at.line, "column": at.column }))
 }
 
-fn build(
+/// The files of a plan, by path below its folder.
+pub(super) type PlanTexts = Vec<(String, Vec<u8>)>;
+
+fn of_template(context: &Context, template: &Path, with_matrix: bool) -> Result<PlanTexts, Box<Failure>> {
+    let built_in = template.to_str().and_then(probe::template::named).filter(|_| !template.exists());
+    let built = match built_in {
+        Some(built_in) => probe::build_value(&built_in.to_json(), with_matrix),
+        None => {
+            let source = files::read(context, template)?;
+            let disk = PlanFiles::beside(template, context.limit("input-bytes"));
+            probe::build_plan(source.text(), &disk, with_matrix)
+        }
+    };
+    let built = built.map_err(failure)?;
+    Ok(built.into_iter().map(|(name, text)| (name, text.into_bytes())).collect())
+}
+
+fn templates(context: &mut Context) -> Result<Exit, Box<Failure>> {
+    let all = probe::template::templates();
+    if context.json {
+        let row = |template: &probe::template::Template| {
+            json!({
+                "template_id": template.id,
+                "description": template.description,
+                "needs_a_mac": template.needs_a_mac(),
+            })
+        };
+        context.print_json(&all.iter().map(row).collect::<Vec<_>>());
+        return Ok(Exit::Fine);
+    }
+    for template in all {
+        context.print(format!("{:22}  {}\n", template.id, template.description));
+    }
+    Ok(Exit::Fine)
+}
+
+fn write(
     context: &mut Context,
-    template: &Path,
+    built: PlanTexts,
+    inputs: &[PathBuf],
     out: &Path,
     overwrite: bool,
-    with_matrix: bool,
 ) -> Result<Exit, Box<Failure>> {
-    let source = files::read(context, template)?;
-    let disk = PlanFiles::beside(template, context.limit("input-bytes"));
-    let built = probe::build_plan(source.text(), &disk, with_matrix).map_err(failure)?;
+    let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
     let taken = built.iter().map(|(name, _)| out.join(name)).find(|path| path.exists());
     if let Some(path) = taken.filter(|_| !overwrite) {
         return Err(Failure::new(Exit::CannotCreate, CODE_EXISTS, format!("{}: exists already", path.display()))
@@ -130,7 +178,7 @@ fn build(
                 Failure::new(Exit::CannotCreate, files::CODE_WRITE, message)
             })?;
         }
-        files::write_atomically(context, &path, text.as_bytes(), &[template])?;
+        files::write_atomically(context, &path, text, &inputs)?;
     }
     let paths: Vec<_> = built.iter().map(|(name, _)| out.join(name).display().to_string()).collect();
     if context.json {

@@ -11,13 +11,15 @@ use super::sha256_hex;
 use crate::blob::{self, Blob, Legacy};
 use crate::compile;
 use crate::diag::{Severity, Source, SourceMap};
-use crate::profile::{EvalFailure, Evaluation, evaluate};
+use crate::profile::{EvalFailure, Evaluation, OBSOLETE_OPERATION, evaluate};
 use crate::sandbox::{ProfileInput, Rules};
 
 /// An evaluated profile and what the compiler made of it.
 pub(super) struct Built {
     pub(super) rules: Rules,
     pub(super) sources: SourceMap,
+    /// What the evaluator says of operations under retired names.
+    pub(super) obsolete: Vec<String>,
     /// The blob, or why there is none.
     pub(super) blob: Result<Compiled, String>,
 }
@@ -58,14 +60,21 @@ pub(super) fn build(name: &str, text: &[u8], options: &RunOptions<'_>) -> Result
         Ok(compiled) => describe(compiled.bytes),
         Err(error) => Err(error.to_string()),
     };
-    Ok(Built { rules: Rules::Policy(Arc::new(evaluation.policy)), sources: evaluation.sources, blob })
+    let obsolete = evaluation.warnings.iter().filter(|warning| warning.code == OBSOLETE_OPERATION);
+    let obsolete = obsolete.map(|warning| warning.message.clone()).collect();
+    Ok(Built { rules: Rules::Policy(Arc::new(evaluation.policy)), sources: evaluation.sources, obsolete, blob })
 }
 
 /// A profile that is compiled already, or one that is to be judged by what the compiler made of it.
 pub(super) fn load(bytes: Vec<u8>) -> Result<Built, String> {
     let program = Blob::parse(&bytes, &blob::Options::default()).and_then(|blob| blob.program());
     let program = program.map_err(|error| error.to_string())?;
-    Ok(Built { rules: Rules::Blob(Arc::new(program)), sources: SourceMap::new(), blob: describe(bytes) })
+    Ok(Built {
+        rules: Rules::Blob(Arc::new(program)),
+        sources: SourceMap::new(),
+        obsolete: Vec::new(),
+        blob: describe(bytes),
+    })
 }
 
 /// Evaluates `text`, shown as `name` in messages.

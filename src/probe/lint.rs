@@ -1,6 +1,8 @@
 //! What is wrong with a plan before it is run. The texts are compared by other tools (`spec/probe-runner.md` section 1.2); those
 //! that section does not have are ours and say so where they are made.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::error::Finding;
@@ -116,12 +118,13 @@ impl Lint<'_> {
         if plan.profiles.is_empty() {
             self.add("profiles list is empty".to_owned(), Document::Plan, &[]);
         }
+        let mut seen = BTreeSet::new();
         for (at, id) in plan.profiles.iter().enumerate() {
             if registry.is_empty() {
                 break;
             }
             let here = [Key("profiles"), Index(at)];
-            if plan.profiles.iter().take(at).any(|earlier| earlier == id) {
+            if !seen.insert(id) {
                 self.add(format!("duplicate profile: {registry}:{id}"), Document::Plan, &here);
                 continue;
             }
@@ -179,23 +182,26 @@ impl Lint<'_> {
             let text = format!("deny-default mach-lookup requires in-process driver ({IN_PROCESS}): {name}");
             self.add(text, Document::Probes, &[Key("probes"), Key(id), Key("operation")]);
         }
+        let own = self.set.plan.fixture_roots.iter().map(String::as_str);
         // One that is expected to be refused is how a profile is tested; should the profile fail, the UNIX permissions are left.
-        if probe.expected == Decision::Allow && writes(&probe.operation) && !self.is_fixture(&probe.target) {
+        if probe.expected == Decision::Allow && writes(&probe.operation) && !is_fixture(&probe.target, own) {
             let text = format!("probe writes outside its fixtures: {name} -> {}", probe.target);
             self.add(text, Document::Probes, &[Key("probes"), Key(id), Key("target")]);
         }
     }
+}
 
-    fn is_fixture(&self, target: &str) -> bool {
-        let Some(path) = without_links(target) else { return false };
-        let own = self.set.plan.fixture_roots.iter().filter_map(|root| without_links(root));
-        let mut roots = FIXTURE_ROOTS.iter().map(|root| (*root).to_owned()).chain(own);
-        path == SINK || roots.any(|root| path.strip_prefix(&root).is_some_and(|rest| rest.starts_with('/')))
-    }
+/// Whether `target` is below a folder of temporary files, or one of `own`.
+pub(super) fn is_fixture<'r>(target: &str, own: impl IntoIterator<Item = &'r str>) -> bool {
+    let Some(path) = without_links(target) else { return false };
+    let own = own.into_iter().filter_map(without_links);
+    let mut roots = FIXTURE_ROOTS.iter().map(|root| (*root).to_owned()).chain(own);
+    path == SINK
+        || roots.any(|root| path.strip_prefix(root.trim_end_matches('/')).is_some_and(|rest| rest.starts_with('/')))
 }
 
 /// Whether a probe of `operation` changes files when it is let through.
-fn writes(operation: &str) -> bool {
+pub(super) fn writes(operation: &str) -> bool {
     operation.starts_with("file-write") || matches!(operation, "file*" | "file-link" | "file-clone" | "file-mknod")
 }
 

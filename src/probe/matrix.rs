@@ -1,5 +1,7 @@
 //! `expected_matrix.json` (`spec/probe-runner.md` section 1.5).
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -86,8 +88,8 @@ impl Matrix {
     pub fn completed_by(mut self, generated: &Self) -> Self {
         let rows = generated.profiles.iter().map(|(id, ours)| {
             let Some(mut given) = self.profiles.shift_remove(id) else { return (id.clone(), ours.clone()) };
-            let missing = ours.probes.iter().filter(|probe| !given.probes.iter().any(|row| row.id(id) == probe.id(id)));
-            let missing: Vec<_> = missing.cloned().collect();
+            let known: BTreeSet<String> = given.probes.iter().map(|row| row.id(id)).collect();
+            let missing: Vec<_> = ours.probes.iter().filter(|probe| !known.contains(&probe.id(id))).cloned().collect();
             given.probes.extend(missing);
             (id.clone(), given)
         });

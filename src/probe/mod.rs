@@ -24,6 +24,7 @@ mod build;
 pub mod bundle;
 mod contents;
 mod decode;
+mod derive;
 mod difference;
 
 mod error;
@@ -47,9 +48,11 @@ mod run;
 mod set;
 mod table;
 pub mod tag;
+pub mod template;
 mod texts;
 
-pub use build::build_plan;
+pub use build::{build_plan, build_value};
+pub use derive::{Derived, derive};
 pub use error::{CODES, Finding, ProbeError};
 pub use lint::lint;
 pub use promote::promotion_packet;

@@ -192,6 +192,17 @@ pub(super) fn report(blocked: bool, message: Option<String>) -> StageReport {
 }
 
 fn compile_report(built: &Result<Built, String>, blob_path: &str) -> StageReport {
+    let mut report = stage_report(built, blob_path);
+    if let Ok(Built { obsolete, .. }) = built
+        && !obsolete.is_empty()
+    {
+        // Drift of the vocabulary, by no means a refusal.
+        report.facts.insert("obsolete_operations".to_owned(), json!(obsolete));
+    }
+    report
+}
+
+fn stage_report(built: &Result<Built, String>, blob_path: &str) -> StageReport {
     match built {
         Ok(Built { blob: Ok(compiled), .. }) => {
             let facts = [

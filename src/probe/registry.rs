@@ -71,6 +71,20 @@ pub struct ProbeDetails {
     /// Its number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter_type: Option<i64>,
+    /// Whether the resource is acquired before or after the profile is in force. An addition of ours; *after* when it is not
+    /// said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acquire: Option<Acquire>,
+}
+
+/// When a probe acquires what it uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Acquire {
+    /// Before the profile is in force.
+    Before,
+    /// Under the profile.
+    After,
 }
 
 /// One probe of a registry.

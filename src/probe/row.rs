@@ -8,7 +8,7 @@ use super::artifact::{ApplyReport, DecidedBy, ProbeResult, RuntimeResult, StageR
 use super::lanes::path_observation;
 use super::matrix::{MatrixProbe, MatrixProfile};
 use super::prepare::Blocked;
-use super::registry::Decision;
+use super::registry::{Acquire, Decision};
 use super::run::RunOptions;
 use crate::diag::SourceMap;
 use crate::sandbox::class::{self, Class};
@@ -35,7 +35,12 @@ impl Probing<'_> {
     /// Tries one probe.
     pub(super) fn probe(&self, probe: &MatrixProbe, session: &mut dyn Session) -> ProbeResult {
         let started = self.options.clock.unix_seconds();
-        let observation = session.try_action(&action(probe));
+        let mut observation = session.try_action(&action(probe));
+        if probe.details.acquire == Some(Acquire::Before) {
+            let note = Some("no backend here acquires anything before the profile is in force".to_owned());
+            let outcome = Outcome::Undecided;
+            observation = Observation { outcome, errno: None, exit_code: None, decided_by: None, note, ..observation };
+        }
         let finished = self.options.clock.unix_seconds();
         let actual = match observation.outcome {
             Outcome::Allow => Some(Decision::Allow),

@@ -4,7 +4,7 @@ use crate::diag::Code;
 
 macro_rules! codes {
     ($($name:ident = $code:literal, $meaning:literal;)*) => {
-        $(#[doc = $meaning] pub(super) const $name: Code = Code($code);)*
+        $(#[doc = $meaning] pub(crate) const $name: Code = Code($code);)*
 
         /// Every code of this room with its meaning in one line, ascending.
         pub const CODES: &[(Code, &str)] = &[$(($name, $meaning)),*];

@@ -36,6 +36,7 @@ mod object;
 mod report;
 mod rules;
 
+pub(crate) use codes::OBSOLETE_OPERATION;
 pub use codes::{CODES, IMPORT_CODES};
 pub use error::ProfileError;
 pub use limits::Limits;

@@ -24,4 +24,5 @@ mod shim;
 #[cfg(target_os = "linux")]
 mod supervised;
 mod syntax;
+mod templates;
 mod vocab;
