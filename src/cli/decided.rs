@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::blob::{Program, ProgramNode, TerminalId};
+use crate::compile::decompile::terminal_modifiers;
 use crate::decide::world::Step as WalkStep;
 use crate::decide::{
     Answer, Answered, Decider, Engine, Graph, GraphVerdict, PathVerdict, Request, Truth, Verdict, World, WorldError,
@@ -258,6 +259,14 @@ impl Judge<'_> {
         (format!("node {node}: {action}, flags {flags:#x}"), row)
     }
 
+    /// The modifiers of a compiled answer, as a rule would write them.
+    fn graph_modifiers(&self, program: &Program, terminal: TerminalId) -> Vec<String> {
+        let Some(found) = terminal_modifiers(program, self.target(), terminal) else { return Vec::new() };
+        let modifiers = found.modifiers.iter().map(|each| one_line(&self.printer().modifier(each)));
+        let names = found.message_filters.iter().filter_map(|operation| self.target().get_operation(*operation));
+        modifiers.chain(names.map(|operation| format!("(apply-message-filter …) for {}", operation.name))).collect()
+    }
+
     fn shown_graph(&self, verdict: &GraphVerdict) -> Shown {
         let Self::Graph(graph, program) = self else { return nobody(verdict.answer) };
         let mut terminals = verdict.terminals.iter().map(|each| self.terminal(graph, program, *each));
@@ -267,7 +276,11 @@ impl Judge<'_> {
             answer: verdict.answer,
             before: terminals.collect(),
             by,
-            modifiers: Vec::new(),
+            modifiers: verdict
+                .terminals
+                .last()
+                .map(|terminal| self.graph_modifiers(program, *terminal))
+                .unwrap_or_default(),
             depends_on: verdict.depends_on.iter().map(|each| each.name(self.target()).into_owned()).collect(),
         }
     }

@@ -123,7 +123,7 @@ impl Args {
             let message = format!("{}: is no compiled profile", path.display());
             return Err(Failure::new(Exit::BadInput, CODE_JUDGE, message).with_help("give a profile's text with -f"));
         }
-        let source = if is_blob { source } else { shim::applied(context, source, &self.shims)? };
+        let source = if is_blob { source } else { shim::held(context, source, &self.shims)? };
         let bytes = source.shared_text();
         let (rules, sources) = match side::of_source(context, &path, source)? {
             Side::Profile(evaluation) => (Rules::Policy(evaluation.policy.into()), evaluation.sources),

@@ -148,6 +148,23 @@ pub(super) fn applied(context: &mut Context, profile: Source, names: &[PathBuf])
     Ok(profile)
 }
 
+/// The same, each shim held to its contract: for commands that act on what comes of it.
+///
+/// # Errors
+/// As [`applied`], and a contract that is broken.
+pub(super) fn held(context: &mut Context, profile: Source, names: &[PathBuf]) -> Result<Source, Box<Failure>> {
+    let mut stage = Stage::new(profile);
+    for name in names {
+        for Chosen { shim, source } in choose(context, name)? {
+            warn_without_key(context, &shim, None);
+            let (_, contract) = stage.apply(context, &shim, &source, None)?;
+            refuse_broken(&source, &contract)?;
+            warn_unproved(context, &shim, &contract);
+        }
+    }
+    Ok(stage.source)
+}
+
 fn choose(context: &Context, name: &Path) -> Result<Vec<Chosen>, Box<Failure>> {
     if let Some(shim) = name.to_str().and_then(shim::built_in) {
         return Ok(vec![Chosen { shim: shim.clone(), source: Source::new(shim.name.as_str(), shim.text()) }]);

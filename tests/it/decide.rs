@@ -91,3 +91,35 @@ fn plain_directories_on_the_way_are_not_asked_about() {
     assert_eq!(ask(text, "file-read-metadata", "/private/tmp/f"), Answer::Allow);
     assert_eq!(ask(text, "file-read-metadata", "/tmp/f"), Answer::Deny);
 }
+
+/// A compiled profile shows the modifiers of the rule that it was made of, wherever that rule decides.
+#[test]
+fn a_blob_shows_the_modifiers_of_its_rules() {
+    use sbpl::blob::{Blob, Options};
+    use sbpl::compile::decompile::terminal_modifiers;
+    use sbpl::compile::{Limits, compile};
+    use sbpl::decide::Graph;
+
+    let engine = engine(
+        r#"(allow file-read* (literal "/reported") (with report))
+           (deny file-read* (literal "/silent") (with no-report))
+           (deny file-read* (literal "/killed") (with send-signal SIGKILL))
+           (allow file-read* (literal "/plain"))"#,
+    );
+    let compiled = compile(engine.policy(), &Limits::default()).unwrap();
+    let program = Blob::parse(&compiled.bytes, &Options::default()).unwrap().program().unwrap();
+    let graph = Graph::new(&program, None).unwrap();
+    let target = engine.policy().target();
+    let mut shown = 0;
+    for path in ["/reported", "/silent", "/killed", "/plain", "/other"] {
+        let mut request = Request::new(operation_named(target, "file-read-data").unwrap()).with_path(path);
+        request.closed = true;
+        let verdict = graph.decide(&request);
+        let found = terminal_modifiers(&program, target, verdict.terminals[0]).unwrap();
+        let wanted = engine.modifiers(engine.decide(&request).only_decider().unwrap());
+        assert_eq!(found.modifiers, wanted, "{path}");
+        assert_eq!(found.message_filters, []);
+        shown += wanted.len();
+    }
+    assert_eq!(shown, 3);
+}

@@ -26,7 +26,10 @@ pub(super) use verify::different;
 pub use verify::{Outcome, Verified, verify};
 
 use super::codes;
+use crate::blob::{Program, TerminalId};
 use crate::diag::{Code, Diagnostic};
+use crate::policy::Modifier;
+use crate::vocab::{OpId, Target};
 
 /// Why one operation, or a whole blob, cannot be said in SBPL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,6 +60,26 @@ impl From<&Stop> for Diagnostic {
     fn from(stop: &Stop) -> Self {
         Self::error(stop.code(), stop.to_string())
     }
+}
+
+/// What a compiled answer does besides deciding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TerminalModifiers {
+    /// Its modifiers as a rule would write them; without message filters.
+    pub modifiers: Vec<Modifier>,
+    /// The operations that it has message filters for.
+    pub message_filters: Vec<OpId>,
+}
+
+/// The modifiers of an answer of `program`; `None` when it has no such answer.
+pub fn terminal_modifiers(
+    program: &Program,
+    target: &'static Target,
+    terminal: TerminalId,
+) -> Option<TerminalModifiers> {
+    let answer = leaf::Leaves::new(program, target).answer(program.terminal(terminal)?);
+    let message_filters = answer.filters.iter().map(|(operation, _)| OpId(*operation)).collect();
+    Some(TerminalModifiers { modifiers: answer.modifiers, message_filters })
 }
 
 #[cfg(test)]
