@@ -26,8 +26,6 @@ mod engines;
 mod golden;
 #[path = "shared/lint.rs"]
 mod lint;
-#[path = "shared/log.rs"]
-mod log;
 #[path = "shared/pattern.rs"]
 mod pattern;
 #[path = "shared/probe.rs"]
@@ -56,7 +54,6 @@ const TOPICS: &[Topic] = &[
     ("engines", engines::trials),
     ("golden", golden::trials),
     ("lint", lint::trials),
-    ("log", log::trials),
     ("pattern", pattern::trials),
     ("probe", probe::trials),
     ("shim", shim::trials),
