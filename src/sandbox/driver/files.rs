@@ -110,7 +110,7 @@ pub(super) fn write_attribute(report: &mut Report<'_>, target: &str) -> io::Resu
     done(report, "setxattr", target, sys::set_attribute(target, ATTRIBUTE.0, ATTRIBUTE.1))
 }
 
-/// Sets [`ATTRIBUTE`] on a fixture, so that reading it can only fail for another reason.
+/// Sets `ATTRIBUTE` on a fixture, so that reading it can only fail for another reason.
 ///
 /// # Errors
 /// The file system has no extended attributes, or the file is not there.
