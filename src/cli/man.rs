@@ -27,6 +27,10 @@ impl Args {
         let mut command = super::Command::command();
         command.build();
         if let Some(folder) = &self.all {
+            std::fs::create_dir_all(folder).map_err(|error| {
+                let message = format!("{}: {}", folder.display(), files::describe(&error));
+                Failure::new(Exit::CannotCreate, files::CODE_WRITE, message)
+            })?;
             let verbs: Vec<_> = command.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned().collect();
             for page in std::iter::once(command).chain(verbs) {
                 let name = page.get_display_name().unwrap_or_else(|| page.get_name()).to_owned();

@@ -16,6 +16,7 @@ mod progress;
 mod render;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -158,9 +159,12 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let command = match Command::try_parse_from(&arguments) {
         Ok(command) => command,
         Err(error) => {
-            // Help and version are answers, not failures; a closed pipe cannot be told about.
+            // Help and version are answers, not failures; a reader who has seen enough is none either.
             let exit = if error.use_stderr() { wrong_usage(&arguments) } else { Exit::Fine };
-            return if error.print().is_err() { Exit::Fine } else { exit };
+            return match error.print().and_then(|()| std::io::stdout().flush()) {
+                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Exit::CannotWrite,
+                _ => exit,
+            };
         }
     };
     let mut context = match Context::new(command.common) {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use tempfile::TempDir;
 
@@ -295,10 +296,12 @@ fn table(report: &Report) -> String {
         .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))
         .collect();
     let mut text = String::new();
-    for line in &lines {
+    // Rows that are not as expected stand out; the head is none of them.
+    let stands_out = std::iter::once(false).chain(report.rows.iter().map(|row| !row.matches));
+    for (line, stands_out) in lines.iter().zip(stands_out) {
         let cells = line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
-        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        text.push('\n');
+        let style = if stands_out { AnsiColor::Red.on_default().bold() } else { Style::new() };
+        text.push_str(&format!("{style}{}{style:#}\n", cells.collect::<Vec<_>>().join("  ").trim_end()));
     }
     let mismatches = report.mismatches.mismatches.len();
     let summary = &report.summary;

@@ -118,12 +118,14 @@ fn table_row(body: &mut Markup, view: &View<'_>, group: &[Column<'_>], key: &Row
 fn cell(row: &mut Markup, view: &View<'_>, number: usize, probe: &ProbeResult) {
     let verdict = Verdict::of(probe);
     let word = outcome(probe);
-    let class = format!("{} {word}", verdict.class());
+    let class = probe
+        .actual
+        .map_or_else(|| verdict.class().to_owned(), |actual| format!("{} {}", verdict.class(), actual.name()));
     row.element("td", &[("class", &class)], |cell| {
         let words = |inside: &mut Markup| {
             inside.leaf("i", &[], verdict.symbol());
             inside.text(" ");
-            inside.text(word);
+            inside.text(&word);
         };
         match view.rule_link(number, probe) {
             Some(link) => cell.element("a", &[("href", &link)], words),

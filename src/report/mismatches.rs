@@ -55,8 +55,8 @@ impl<'a> Known<'a> {
         });
         row.leaf("td", &[], decision(mismatch.expected));
         let probe = self.probes.get(&key);
-        let actual = probe.map_or_else(|| decision(mismatch.actual), |probe| outcome(probe));
-        row.element("td", &[("class", "bad")], |cell| mark(cell, "✗", actual));
+        let actual = probe.map_or_else(|| decision(mismatch.actual).into(), |probe| outcome(probe));
+        row.element("td", &[("class", "bad")], |cell| mark(cell, "✗", &actual));
         let packet = self.packets.get(&key);
         row.element("td", &[], |cell| {
             cell.text(&named(&mismatch.mismatch_type));

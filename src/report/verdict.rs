@@ -1,5 +1,9 @@
 //! What a probe's row comes to, as a word, a symbol and a class of the style sheet: never a colour alone.
 
+use std::borrow::Cow;
+
+use serde_json::Value;
+
 use crate::probe::artifact::ProbeResult;
 use crate::probe::registry::Decision;
 use crate::sandbox::Stage;
@@ -65,12 +69,14 @@ impl Verdict {
     }
 }
 
-/// The word for what came of a probe.
-pub(super) fn outcome(probe: &ProbeResult) -> &'static str {
-    match (probe.actual, Verdict::of(probe)) {
-        (Some(decision), _) => decision.name(),
-        (None, Verdict::Undecided) => "undecided",
-        (None, _) => "blocked",
+/// The word for what came of a probe: the decision, else the class of what stopped it.
+pub(super) fn outcome(probe: &ProbeResult) -> Cow<'static, str> {
+    let class = probe.extra.get("class").and_then(Value::as_str);
+    match (probe.actual, Verdict::of(probe), class) {
+        (Some(decision), ..) => decision.name().into(),
+        (None, _, Some(class)) => class.replace('_', " ").into(),
+        (None, Verdict::Undecided, None) => "undecided".into(),
+        (None, _, None) => "blocked".into(),
     }
 }
 
