@@ -24,6 +24,10 @@ use super::{EncodeError, Header};
 /// store it.
 pub fn encode(program: &Program) -> Result<Vec<u8>, EncodeError> {
     let numbers = number(program)?;
+    if numbers.count == 0 {
+        // Readers, ours among them, refuse a blob without nodes.
+        return Err(EncodeError::Unsupported { what: "a program without nodes", generation: program.generation });
+    }
     let pool = Pool::build(program, &numbers)?;
     assemble(program, &numbers, pool)
 }

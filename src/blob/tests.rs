@@ -84,3 +84,28 @@ fn short_files_and_text_are_told_apart() {
     assert_eq!(parse(b"(version 1)\n(deny default)\n"), Err(BlobError::Text { what: "SBPL text" }));
     assert_eq!(parse(b"0000 0700 be00\n"), Err(BlobError::Text { what: "hexadecimal text" }));
 }
+
+/// A program without nodes would be a blob that nobody reads (found by fuzzing).
+#[test]
+fn a_program_without_nodes_is_refused() {
+    let mut program = Program::new(Generation::Macos14);
+    program.op_count = 0;
+    program.roots = Roots::Single(Vec::new());
+    assert!(matches!(encode(&program), Err(EncodeError::Unsupported { .. })));
+}
+
+/// A pattern may lie in the bytes of a string, but then the string must be one (found by fuzzing).
+#[test]
+fn a_record_of_two_kinds_is_checked_as_both() {
+    let mut program = small();
+    program.states.names = vec![b"abcde".to_vec()];
+    let mut bytes = encode(&program).unwrap();
+    let table = usize::from(bytes[2]) * 8;
+    let pool = (14 + 2 + 380_usize).next_multiple_of(8) + table;
+    assert_eq!(bytes[14..16], [2, 0]);
+    bytes[14] = 0;
+    bytes.truncate(pool + 9);
+    for mode in [Mode::Strict, Mode::Permissive] {
+        assert!(!validate(&bytes, &Options::default(), mode).unwrap().valid);
+    }
+}

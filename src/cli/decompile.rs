@@ -16,7 +16,7 @@ use crate::vocab::{self, Target};
 
 /// Print a compiled profile as SBPL, compile that again, and say on standard error whether the bytes are the same.
 ///
-/// Exit status 1 when they are not. With --json: {"target", "version", "text", "outcome", "first_difference", "operations", "lost"}; "outcome" is identical, same-programs, different or
+/// Exit status 1 when they are not. With --json: {"target", "version", "params", "text", "outcome", "first_difference", "operations", "lost"}; "outcome" is identical, same-programs, different or
 /// fails. A profile of a collection has no bytes of its own: at best its programs are the same.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -92,6 +92,7 @@ fn document(verified: &Verified, target: &Target, bytes: &[u8]) -> Value {
     json!({
         "target": target.name(),
         "version": verified.draft.version,
+        "params": verified.draft.params,
         "sha256": sha256(bytes),
         "text": String::from_utf8_lossy(&verified.draft.text),
         "outcome": outcome,

@@ -1,6 +1,6 @@
 //! What a compiled profile answers, as roots of a decision diagram, so that it compares with policies.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::atoms::{Atoms, Expr};
 use super::dag::{Dag, Root, TooManyNodes};
@@ -8,7 +8,7 @@ use super::graph::{GraphError, roots_of, target_of};
 use crate::blob::{Argument, NodeId, Program, ProgramNode};
 use crate::pattern::Pattern;
 use crate::policy::{Arg, Filter, Host, NetworkAddress, Test};
-use crate::vocab::{ArgKind, FilterId, Target};
+use crate::vocab::{ArgKind, FilterId, OpId, Target};
 
 /// A node and the entitlement that is loaded when it is reached: together they are one condition.
 type Place = (NodeId, Option<Vec<u8>>);
@@ -69,7 +69,11 @@ impl Lifted {
 
     /// Puts the atoms in an order in which parents come before children.
     pub(crate) fn order(&self, dag: &mut Dag) {
-        for (_, node) in self.places.iter().rev() {
+        self.order_of(dag, self.places.iter());
+    }
+
+    fn order_of<'a>(&self, dag: &mut Dag, places: impl DoubleEndedIterator<Item = &'a (Place, LiftedNode)>) {
+        for (_, node) in places.rev() {
             if let LiftedNode::Test { expr, .. } = node {
                 expr.for_each_atom(&mut |atom| {
                     dag.order(atom);
@@ -80,8 +84,16 @@ impl Lifted {
 
     /// What each operation answers: true is allow.
     pub(crate) fn roots(&self, dag: &mut Dag) -> Result<Vec<Root>, TooManyNodes> {
+        let known = Self::known(dag, self.places.iter())?;
+        Ok(self.roots.iter().map(|root| known.get(&(*root, None)).copied().unwrap_or(Root::DENY)).collect())
+    }
+
+    fn known<'a>(
+        dag: &mut Dag,
+        places: impl Iterator<Item = &'a (Place, LiftedNode)>,
+    ) -> Result<HashMap<&'a Place, Root>, TooManyNodes> {
         let mut known: HashMap<&Place, Root> = HashMap::new();
-        for (place, node) in &self.places {
+        for (place, node) in places {
             let root = match node {
                 LiftedNode::Answer(allowed) => Root::from(*allowed),
                 LiftedNode::Test { expr, matched, unmatched } => {
@@ -92,7 +104,26 @@ impl Lifted {
             };
             known.insert(place, root);
         }
-        Ok(self.roots.iter().map(|root| known.get(&(*root, None)).copied().unwrap_or(Root::DENY)).collect())
+        Ok(known)
+    }
+
+    /// As [`Lifted::order`] and [`Lifted::roots`], of one operation alone.
+    pub(crate) fn one(&self, operation: OpId, dag: &mut Dag) -> Result<Root, TooManyNodes> {
+        let Some(&root) = self.roots.get(usize::from(operation.0)) else { return Ok(Root::DENY) };
+        let nodes: HashMap<&Place, &LiftedNode> = self.places.iter().map(|(place, node)| (place, node)).collect();
+        let root = (root, None);
+        let mut reached = HashSet::from([&root]);
+        let mut todo = vec![&root];
+        while let Some(place) = todo.pop() {
+            if let Some(LiftedNode::Test { matched, unmatched, .. }) = nodes.get(place) {
+                todo.extend([matched, unmatched].into_iter().filter(|next| reached.insert(*next)));
+            }
+        }
+        let places: Vec<&(Place, LiftedNode)> =
+            self.places.iter().filter(|(place, _)| reached.contains(place)).collect();
+        self.order_of(dag, places.iter().copied());
+        let known = Self::known(dag, places.iter().copied())?;
+        Ok(known.get(&root).copied().unwrap_or(Root::DENY))
     }
 }
 

@@ -100,4 +100,28 @@ impl Rules {
         }
         Ok(roots.into_iter().map(|root| root.unwrap_or(Root::DENY)).collect())
     }
+
+    /// What one operation answers, as a root. The atoms that have no place in the order yet get theirs as they are met.
+    pub(crate) fn one(&self, policy: &Policy, operation: OpId, dag: &mut Dag) -> Result<Root, TooManyNodes> {
+        let (asked, last) = self.lineage(operation);
+        let action = match last {
+            Decider::Rule(id) => policy.get(id).map_or(Action::Deny, |rule| rule.action),
+            Decider::Own(own) => policy.target().operation(own).own.unwrap_or(Action::Deny),
+        };
+        for (id, _) in asked.iter().flat_map(|(_, list)| &list.rules) {
+            if let Some(expr) = self.expr(*id) {
+                expr.for_each_atom(&mut |atom| {
+                    dag.order(atom);
+                });
+            }
+        }
+        let mut root = Root::from(action == Action::Allow);
+        for (id, action) in asked.iter().rev().flat_map(|(_, list)| list.rules.iter().rev()) {
+            if let Some(expr) = self.expr(*id) {
+                let condition = dag.expr(expr, &|_| None)?;
+                root = dag.ite(condition, Root::from(*action == Action::Allow), root)?;
+            }
+        }
+        Ok(root)
+    }
 }

@@ -42,20 +42,34 @@ const SELF_ALLOWED: &[(&str, &str)] = &[
     ("mach-task-special-port-get", "macos-26"),
 ];
 
+/// The operations for which `(allow OPERATION (target self))` is added on `target`.
+pub(crate) fn implicit_self(target: &Target) -> impl Iterator<Item = &'static str> {
+    SELF_ALLOWED.iter().filter(|(_, from)| is_between(target, from, "")).map(|(name, _)| *name)
+}
+
+/// Whether `flow-divert` is added to `network-outbound` on `target`.
+pub(crate) fn has_flow_divert(target: &Target) -> bool {
+    is_between(target, "macos-14.4", "")
+}
+
 impl Evaluator<'_> {
-    /// The rules after the profile. Off when a parameter `NO_IMPLICIT_RULES` exists, whatever its value.
+    /// False when a parameter `NO_IMPLICIT_RULES` exists, whatever its value.
+    pub(super) fn has_implicit_rules(&self) -> bool {
+        self.options.params.as_ref().is_none_or(|params| !params.contains_key("NO_IMPLICIT_RULES"))
+    }
+
+    /// The rules after the profile.
     pub(super) fn add_implicit_rules(&mut self) {
-        if self.options.params.as_ref().is_some_and(|params| params.contains_key("NO_IMPLICIT_RULES")) {
+        if !self.has_implicit_rules() {
             return;
         }
         let target = self.target();
-        let operations = SELF_ALLOWED.iter().filter(|(_, from)| is_between(target, from, ""));
-        let operations: Vec<_> = operations.filter_map(|(name, _)| target.operation_named(name)).collect();
+        let operations: Vec<_> = implicit_self(target).filter_map(|name| target.operation_named(name)).collect();
         let itself = target.symbol_value("self").map(Arg::Integer);
         if let Some(filter) = itself.and_then(|arg| test(target, "target", arg)) {
             self.add_own_rule(allow(operations, Some(filter)));
         }
-        if !is_between(target, "macos-14.4", "") {
+        if !has_flow_divert(target) {
             return;
         }
         self.infer(

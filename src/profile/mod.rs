@@ -39,6 +39,7 @@ mod rules;
 pub(crate) use codes::OBSOLETE_OPERATION;
 pub use codes::{CODES, IMPORT_CODES};
 pub use error::ProfileError;
+pub(crate) use implicit::{has_flow_divert, implicit_self};
 pub use limits::Limits;
 pub use loader::{ImportError, ImportRequest, Loader, MemoryLoader, NoImports};
 pub use report::apple_text;

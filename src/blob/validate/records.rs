@@ -26,12 +26,16 @@ impl Run<'_, '_> {
         let records = blob.records();
         self.placement(&records);
         // Overlapping records (a fault already) could make the sum of their contents much larger than the file.
+        // One range is counted once, however many kinds of record share it.
         let mut budget = blob.pool().len();
+        let mut previous = None;
         for record in &records {
-            match budget.checked_sub(record.range.len()) {
+            let length = if previous == Some(&record.range) { 0 } else { record.range.len() };
+            match budget.checked_sub(length) {
                 Some(rest) => budget = rest,
                 None => break,
             }
+            previous = Some(&record.range);
             self.content(record);
         }
     }

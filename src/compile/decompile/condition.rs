@@ -1,37 +1,45 @@
 //! From a part of the graph to a condition: `require-any`, `require-all` and `require-not` found again.
 //!
 //! A part has one start; its ends mean yes or no. When every way to yes goes through some node, the condition is an "and" of what
-//! leads there and what follows; when every way to no does, an "or". Only where neither holds a test is written out in both
-//! outcomes. The compiler's own graphs are always of the first two kinds, before edges are moved.
+//! leads there and what follows; when every way to no does, an "or". The compiler's own graphs are of these two kinds, before
+//! edges are moved. Where neither holds a part is taken apart in the way that looks at the fewest tests again:
+//!
+//! - at a node J where ways meet: yes without J, or the ways to J and what follows J;
+//! - at the first test: written out in both outcomes.
 
-use std::collections::HashSet;
-use std::rc::Rc;
+use std::collections::HashMap;
 
 use super::Stop;
-use super::flow::Flow;
+use super::flow::{Flow, Step};
 use super::leaf::Leaves;
 use crate::blob::NodeId;
 use crate::policy::Filter;
 
 /// Deepest nesting that is followed; a policy's filters nest at most 256 deep.
 const MAX_DEPTH: usize = 100;
-/// Nodes that may be looked at for one condition, for each test of the part.
-const WORK_PER_TEST: usize = 16;
-/// And at least so many.
-const MIN_WORK: usize = 2_000;
+/// Nodes that may be looked at for the conditions of one program.
+const MAX_WORK: usize = 6_000_000;
+/// Tests of one condition.
+const MAX_TESTS: usize = 20_000;
+/// Joins that are weighed against each other.
+const MAX_JOINS: usize = 64;
 
 /// Where a part ends, and what that means. Terminals that are not listed mean no.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Ends {
     pub(super) yes: Vec<NodeId>,
     pub(super) no: Vec<NodeId>,
-    /// Further places that mean no.
-    pub(super) line: Rc<HashSet<NodeId>>,
 }
 
 impl Ends {
-    fn is_no(&self, id: NodeId) -> bool {
-        self.no.contains(&id) || self.line.contains(&id)
+    fn contain(&self, id: NodeId) -> bool {
+        self.yes.contains(&id) || self.no.contains(&id)
+    }
+
+    /// Those that are among `reached`, in its order.
+    fn among(&self, reached: &[NodeId]) -> Self {
+        let (yes, no) = reached.iter().partition(|id| self.yes.contains(id));
+        Self { yes, no }
     }
 }
 
@@ -43,24 +51,38 @@ pub(super) enum Condition {
     When(Filter),
 }
 
+impl Condition {
+    /// Number of tests.
+    fn size(&self) -> usize {
+        match self {
+            Self::Always | Self::Never => 0,
+            Self::When(filter) => count(filter),
+        }
+    }
+}
+
+/// Number of tests in `filter`.
+pub(super) fn count(filter: &Filter) -> usize {
+    let mut tests = 0;
+    filter.for_each_test(&mut |_| tests += 1);
+    tests
+}
+
 /// Finds conditions in one flow.
 pub(super) struct Conditions<'f, 'p> {
     flow: &'f Flow<'p>,
     leaves: &'f Leaves<'p>,
+    known: HashMap<(NodeId, Ends), Condition>,
     work: usize,
-    limit: usize,
 }
 
 impl<'f, 'p> Conditions<'f, 'p> {
     pub(super) fn new(flow: &'f Flow<'p>, leaves: &'f Leaves<'p>) -> Self {
-        Self { flow, leaves, work: 0, limit: 0 }
+        Self { flow, leaves, known: HashMap::new(), work: 0 }
     }
 
     /// When the part from `start` ends in a yes.
     pub(super) fn of(&mut self, start: NodeId, ends: &Ends) -> Result<Condition, Stop> {
-        self.work = 0;
-        let (tests, _) = self.flow.reach(start, |id| ends.yes.contains(&id) || ends.is_no(id));
-        self.limit = MIN_WORK.max(WORK_PER_TEST * tests.len());
         self.part(start, ends, 0)
     }
 
@@ -68,29 +90,105 @@ impl<'f, 'p> Conditions<'f, 'p> {
         if ends.yes.contains(&start) {
             return Ok(Condition::Always);
         }
-        if ends.is_no(start) || self.flow.is_terminal(start) {
+        if ends.no.contains(&start) || self.flow.is_terminal(start) {
             return Ok(Condition::Never);
         }
-        let is_end = |id: NodeId| ends.yes.contains(&id) || ends.is_no(id);
-        let (tests, _) = self.flow.reach(start, is_end);
+        let (tests, reached) = self.flow.reach(start, |id| ends.contain(id));
         self.work += tests.len();
-        if depth > MAX_DEPTH || self.work > self.limit {
+        if depth > MAX_DEPTH || self.work > MAX_WORK {
             return Err(Stop::TooComplex);
         }
-        let gates = self.flow.gates(&tests, |id| ends.yes.contains(&id));
+        let ends = &ends.among(&reached);
+        if ends.yes.is_empty() {
+            return Ok(Condition::Never);
+        }
+        if ends.no.is_empty() {
+            return Ok(Condition::Always);
+        }
+        let key = (start, ends.clone());
+        if let Some(known) = self.known.get(&key) {
+            return Ok(known.clone());
+        }
+        let found = self.apart(start, &tests, ends, depth)?;
+        if matches!(&found, Condition::When(filter) if count(filter) > MAX_TESTS) {
+            return Err(Stop::TooComplex);
+        }
+        self.known.insert(key, found.clone());
+        Ok(found)
+    }
+
+    fn apart(&mut self, start: NodeId, tests: &[NodeId], ends: &Ends, depth: usize) -> Result<Condition, Stop> {
+        let gates = self.flow.gates(tests, |id| ends.yes.contains(&id));
         if gates.len() > 1 {
             return self.sequence(&gates, ends, depth, Kind::All);
         }
-        let is_no = |id: NodeId| !ends.yes.contains(&id) && (ends.is_no(id) || self.flow.is_terminal(id));
-        let gates = self.flow.gates(&tests, is_no);
+        let gates = self.flow.gates(tests, |id| ends.no.contains(&id));
         if gates.len() > 1 {
             return self.sequence(&gates, ends, depth, Kind::Any);
         }
         let Some(step) = self.flow.step(start) else { return Ok(Condition::Never) };
+        if let Some(join) = self.join(start, &step, tests, ends) {
+            return self.at_join(start, join, ends, depth);
+        }
         let matched = self.part(step.matched, ends, depth + 1)?;
         let unmatched = self.part(step.unmatched, ends, depth + 1)?;
         let test = self.leaves.filter(&step)?;
         Ok(split(test, matched, unmatched))
+    }
+
+    /// Tests from `start` on.
+    fn size(&mut self, start: NodeId, stop: impl Fn(NodeId) -> bool) -> usize {
+        let size = self.flow.reach(start, stop).0.len();
+        self.work += size;
+        size
+    }
+
+    /// The join at which a part is best taken apart; `None` when that is its first test.
+    fn join(&mut self, start: NodeId, step: &Step, tests: &[NodeId], ends: &Ends) -> Option<NodeId> {
+        let is_end = |id: NodeId| ends.contain(id);
+        let (matched, unmatched) = (self.size(step.matched, is_end), self.size(step.unmatched, is_end));
+        if matched == 0 || unmatched == 0 {
+            return None;
+        }
+        let mut best = (1 + matched + unmatched, None);
+        let mut ways: HashMap<NodeId, usize> = HashMap::new();
+        for step in tests.iter().filter_map(|id| self.flow.step(*id)) {
+            for next in [step.matched, step.unmatched] {
+                *ways.entry(next).or_default() += 1;
+            }
+        }
+        let mut joins: Vec<NodeId> =
+            tests.iter().copied().filter(|id| ways.get(id).is_some_and(|ways| *ways > 1)).collect();
+        if joins.len() > MAX_JOINS {
+            // Those to which most ways lead, in order.
+            let mut ranked = joins.clone();
+            ranked.sort_by_key(|id| std::cmp::Reverse(ways.get(id).copied()));
+            ranked.truncate(MAX_JOINS);
+            joins.retain(|id| ranked.contains(id));
+        }
+        for join in joins {
+            let before = self.size(start, |id| id == join || ends.contain(id));
+            let cost = 2 * before + self.size(join, is_end);
+            if cost < best.0 {
+                best = (cost, Some(join));
+            }
+        }
+        best.1
+    }
+
+    /// Yes without coming to `join`, or the ways to `join` and yes behind it. Both forms of the ways are right; the shorter is
+    /// taken.
+    fn at_join(&mut self, start: NodeId, join: NodeId, ends: &Ends, depth: usize) -> Result<Condition, Stop> {
+        let and = |ends: &[NodeId]| ends.iter().copied().chain([join]).collect::<Vec<_>>();
+        let beside = self.part(start, &Ends { yes: ends.yes.clone(), no: and(&ends.no) }, depth + 1)?;
+        let behind = self.part(join, ends, depth + 1)?;
+        let others = ends.yes.iter().chain(&ends.no).copied().collect();
+        let exact = self.part(start, &Ends { yes: vec![join], no: others }, depth + 1)?;
+        let wide = self.part(start, &Ends { yes: and(&ends.yes), no: ends.no.clone() }, depth + 1)?;
+        let forms = [exact, wide]
+            .map(|to| joined(vec![beside.clone(), joined(vec![to, behind.clone()], Kind::All)], Kind::Any));
+        let [exact, wide] = forms;
+        Ok(if wide.size() < exact.size() { wide } else { exact })
     }
 
     /// The conditions from gate to gate, joined.
@@ -100,12 +198,14 @@ impl<'f, 'p> Conditions<'f, 'p> {
             let next = gates.get(at + 1).copied();
             let ends = match (next, kind) {
                 (None, _) => ends.clone(),
-                (Some(next), Kind::All) => Ends { yes: vec![next], ..ends.clone() },
+                (Some(next), Kind::All) => {
+                    Ends { yes: vec![next], no: ends.no.iter().chain(&ends.yes).copied().collect() }
+                }
                 (Some(next), Kind::Any) => Ends { no: ends.no.iter().copied().chain([next]).collect(), ..ends.clone() },
             };
             parts.push(self.part(gate, &ends, depth + 1)?);
         }
-        Ok(join(parts, kind))
+        Ok(joined(parts, kind))
     }
 }
 
@@ -116,7 +216,7 @@ enum Kind {
 }
 
 /// `parts` as one condition, groups of the same kind flattened.
-fn join(parts: Vec<Condition>, kind: Kind) -> Condition {
+fn joined(parts: Vec<Condition>, kind: Kind) -> Condition {
     let (neutral, decided) = match kind {
         Kind::All => (Condition::Always, Condition::Never),
         Kind::Any => (Condition::Never, Condition::Always),
@@ -128,9 +228,11 @@ fn join(parts: Vec<Condition>, kind: Kind) -> Condition {
     for part in parts {
         match (part, kind) {
             (Condition::When(Filter::All(inner)), Kind::All) | (Condition::When(Filter::Any(inner)), Kind::Any) => {
-                filters.extend(inner);
+                for filter in inner {
+                    add(&mut filters, filter);
+                }
             }
-            (Condition::When(filter), _) => filters.push(filter),
+            (Condition::When(filter), _) => add(&mut filters, filter),
             (Condition::Always | Condition::Never, _) => {}
         }
     }
@@ -139,6 +241,13 @@ fn join(parts: Vec<Condition>, kind: Kind) -> Condition {
         (1, _) => filters.pop().map_or(neutral, Condition::When),
         (_, Kind::All) => Condition::When(Filter::All(filters)),
         (_, Kind::Any) => Condition::When(Filter::Any(filters)),
+    }
+}
+
+/// Saying something twice says nothing more.
+fn add(filters: &mut Vec<Filter>, filter: Filter) {
+    if !filters.contains(&filter) {
+        filters.push(filter);
     }
 }
 
@@ -157,14 +266,14 @@ fn split(test: Filter, matched: Condition, unmatched: Condition) -> Condition {
     }
     let when = |filter: Filter| When(filter);
     match (matched, unmatched) {
-        (Always, unmatched) => join(vec![when(test), unmatched], Kind::Any),
-        (matched, Never) => join(vec![when(test), matched], Kind::All),
-        (Never, unmatched) => join(vec![when(negated(test)), unmatched], Kind::All),
-        (matched, Always) => join(vec![when(negated(test)), matched], Kind::Any),
+        (Always, unmatched) => joined(vec![when(test), unmatched], Kind::Any),
+        (matched, Never) => joined(vec![when(test), matched], Kind::All),
+        (Never, unmatched) => joined(vec![when(negated(test)), unmatched], Kind::All),
+        (matched, Always) => joined(vec![when(negated(test)), matched], Kind::Any),
         (matched, unmatched) => {
-            let yes = join(vec![when(test.clone()), matched], Kind::All);
-            let no = join(vec![when(negated(test)), unmatched], Kind::All);
-            join(vec![yes, no], Kind::Any)
+            let yes = joined(vec![when(test.clone()), matched], Kind::All);
+            let no = joined(vec![when(negated(test)), unmatched], Kind::All);
+            joined(vec![yes, no], Kind::Any)
         }
     }
 }

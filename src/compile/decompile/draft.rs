@@ -1,15 +1,18 @@
 //! The rules of a whole profile.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::Stop;
+use super::facts::Tests;
 use super::flow::Flow;
 use super::leaf::{Answer, Leaves};
-use super::operation::{Entry, Splitter};
+use super::line::unfold;
+use super::operation::{Entry, MAX_STORED_SEGMENT, Parts, Splitter};
 use crate::blob::{Argument, NodeId, Program, ProgramNode, Roots, Terminal};
 use crate::pattern::Pattern;
 use crate::policy::print::Printer;
 use crate::policy::{Arg, Filter, MessageFilter, Modifier, ModifierValue, Rule, RuleSource, Test};
+use crate::profile::{has_flow_divert, implicit_self};
 use crate::vocab::{Action, FilterId, OpId, Target};
 
 /// Which of two possible readings to take.
@@ -33,18 +36,21 @@ pub struct Draft {
     pub rules: Vec<Rule>,
     /// The SBPL version.
     pub version: u8,
+    /// Parameters with which the text must be compiled; their value does not matter.
+    pub params: &'static [&'static str],
     /// What the text could not say, each a sentence for people.
     pub lost: Vec<String>,
     /// Operations for which [`Choices::unfiltered`] makes a difference.
     pub open: BTreeSet<OpId>,
 }
 
-/// `(allow OP (target self))` is added for these.
-const SELF_ALLOWED: &[&str] =
-    &["signal", "mach-task-read", "mach-task-inspect", "mach-task-name", "mach-task-special-port-get"];
 const FLOW_DIVERT: &[u8] = b"com.apple.flow-divert";
 /// Inferred system calls where the version does not allow all: operation, filter, numbers.
 const INFERRED: &[(&str, u8, &[u16])] = &[("syscall-unix", 65, &[1, 37]), ("syscall-mach", 75, &[100])];
+
+/// The parameters where nothing may be implied: of a profile that defines storage classes (they are allowed nowhere else), and of
+/// one without the rules that the compiler adds. Pattern variables are then to be asked for.
+const EXPLICIT: &[&str] = &["NO_IMPLICIT_RULES", "ENABLE_PATTERN_VARIABLES"];
 
 /// Says `program` (profile number `profile` of a collection) in SBPL for `target`.
 ///
@@ -60,12 +66,15 @@ pub fn decompile(program: &Program, profile: usize, target: &'static Target, cho
     let flow = Flow::of(program, all);
     let leaves = Leaves::new(program, target);
     let mut writer = Writer {
-        splitter: Splitter::new(&flow, &leaves),
+        splitter: Splitter::new(&flow, &leaves, MAX_STORED_SEGMENT),
+        tests: Tests::new(program, target),
+        taken_apart: HashMap::new(),
         flow: &flow,
         leaves: &leaves,
         target,
         roots,
         version: 1,
+        params: if defines_storage_classes(&flow, roots, target) { EXPLICIT } else { &[] },
         stripped: Vec::new(),
         usual: Vec::new(),
         filtered: Vec::new(),
@@ -76,23 +85,34 @@ pub fn decompile(program: &Program, profile: usize, target: &'static Target, cho
         choices,
     };
     writer.version = choices.version.unwrap_or_else(|| writer.likely_version());
+    if writer.params.is_empty() && !writer.shows_what_is_implied() {
+        writer.params = EXPLICIT;
+    }
     writer.run();
     let rules = writer.rules();
-    let Writer { version, mut lost, open, .. } = writer;
+    let Writer { version, params, mut lost, open, .. } = writer;
     lost.sort();
     lost.dedup();
-    let text = text(target, version, &rules, &lost);
-    Ok(Draft { text, rules, version, lost, open })
+    let text = text(target, version, params, &rules, &lost);
+    Ok(Draft { text, rules, version, params, lost, open })
 }
 
 /// The whole profile as text.
-fn text(target: &'static Target, version: u8, rules: &[Rule], lost: &[String]) -> Vec<u8> {
-    let mut out = format!(
-        ";; Decompiled for {}. Left out, because the compiler adds it: what the version allows by itself,\n\
-         ;; (target self) for signal and the task operations, flow-divert, inferred system calls.\n",
-        target.name()
-    )
-    .into_bytes();
+fn text(target: &'static Target, version: u8, params: &[&str], rules: &[Rule], lost: &[String]) -> Vec<u8> {
+    let name = target.name();
+    let head = if params.is_empty() {
+        format!(
+            ";; Decompiled for {name}. Left out, because the compiler adds it: what the version allows by itself,\n\
+             ;; (target self) for signal and the task operations, flow-divert, inferred system calls.\n"
+        )
+    } else {
+        format!(
+            ";; Decompiled for {name}. Left out: what the version allows by itself. Everything else is here, so compile it with the\n\
+             ;; parameters {}.\n",
+            params.join(" and ")
+        )
+    };
+    let mut out = head.into_bytes();
     for line in lost {
         let line = line.replace(|c: char| c.is_control(), " ");
         out.extend_from_slice(format!(";; NOT SAID: {line}\n").as_bytes());
@@ -106,13 +126,20 @@ fn text(target: &'static Target, version: u8, rules: &[Rule], lost: &[String]) -
     out
 }
 
+/// A root, where its program may lead to, and the answer that is expected when no rule applies.
+type Question = (NodeId, Vec<NodeId>, Option<Terminal>);
+
 struct Writer<'f, 'p> {
     splitter: Splitter<'f, 'p>,
+    tests: Tests<'p>,
+    taken_apart: HashMap<Question, Result<Parts, Stop>>,
     flow: &'f Flow<'p>,
     leaves: &'f Leaves<'p>,
     target: &'static Target,
     roots: &'p [NodeId],
     version: u8,
+    /// See [`Draft::params`]. With any, nothing is implied.
+    params: &'static [&'static str],
     /// By operation: its program without what the compiler adds.
     stripped: Vec<NodeId>,
     /// By operation: the answer when no rule applies.
@@ -140,6 +167,33 @@ impl<'p> Writer<'_, 'p> {
         let flags = if action == Action::Deny { 5 } else { 0 };
         let plain = |terminal: &Terminal| terminal.flags == flags && terminal.modifiers.is_empty();
         !self.separate.contains(&id) && self.terminal(id).is_some_and(plain)
+    }
+
+    /// Whether the rules that the compiler adds can be behind what the blob holds.
+    fn shows_what_is_implied(&self) -> bool {
+        let operation = |name: &str| self.target.operation_named(name).and_then(|id| Some((id, self.root(id)?)));
+        let of_self = implicit_self(self.target).filter_map(operation);
+        let mut of_self = of_self.map(|(id, root)| (id, root, self.without_additions(id, root).0));
+        if !of_self.all(|(_, root, rest)| rest != root || self.is_plain(root, Action::Allow)) {
+            return false;
+        }
+        let Some((_, root)) = operation("network-outbound").filter(|_| has_flow_divert(self.target)) else {
+            return true;
+        };
+        let (tests, ends) = self.flow.reach_all(&[root]);
+        let allows = |id: &NodeId| self.terminal(*id).is_some_and(|terminal| terminal.flags & 1 == 0);
+        let mut filters = tests.iter().filter_map(|id| self.leaves.filter(&self.flow.step(*id)?).ok());
+        self.flow.is_terminal(root) || !ends.iter().any(allows) || filters.any(|filter| self.is_divert_test(&filter))
+    }
+
+    /// The test that the compiler adds to `network-outbound`.
+    fn is_divert_test(&self, filter: &Filter) -> bool {
+        let mut found = false;
+        filter.for_each_test(&mut |test| {
+            found |= self.target.filter_named("control-name") == Some(test.filter)
+                && matches!(&test.arg, Arg::Pattern(pattern) if *pattern == Pattern::literal(FLOW_DIVERT));
+        });
+        found
     }
 
     /// The highest version whose prelude agrees with most of the operations that some prelude allows.
@@ -208,9 +262,9 @@ impl<'p> Writer<'_, 'p> {
         }
         let usual = self.usual[index].or_else(|| own.and_then(|action| self.some_plain(action)));
         let through: Vec<NodeId> = parent_roots.iter().copied().filter(|id| !self.flow.is_terminal(*id)).collect();
-        let parts = self.splitter.split(root, &through, usual)?;
+        let parts = self.parts(root, &through, usual)?;
         let mut entries = parts.entries;
-        if row.name == "network-outbound" {
+        if row.name == "network-outbound" && self.params.is_empty() {
             entries.retain_mut(|entry| !self.is_flow_divert(entry));
         }
         if !self.flow.is_terminal(parts.end) {
@@ -254,6 +308,25 @@ impl<'p> Writer<'_, 'p> {
         Ok(())
     }
 
+    /// The program at `root`, taken apart as it is stored, else unfolded.
+    fn parts(&mut self, root: NodeId, through: &[NodeId], usual: Option<&Terminal>) -> Result<Parts, Stop> {
+        let key = (root, through.to_vec(), usual.cloned());
+        if let Some(known) = self.taken_apart.get(&key) {
+            return known.clone();
+        }
+        let mut parts = self.splitter.split(root, through, usual);
+        if parts == Err(Stop::TooComplex) {
+            parts = match unfold(self.flow.program(), &self.tests, root, through) {
+                Some(unfolded) => {
+                    Splitter::new(&unfolded.flow, self.leaves, usize::MAX).split(unfolded.root, through, usual)
+                }
+                None => Splitter::new(self.flow, self.leaves, usize::MAX).split(root, through, usual),
+            };
+        }
+        self.taken_apart.insert(key, parts.clone());
+        parts
+    }
+
     /// Any terminal of the program that is a plain `action`.
     fn some_plain(&self, action: Action) -> Option<&'p Terminal> {
         let flags = if action == Action::Deny { 5 } else { 0 };
@@ -265,7 +338,8 @@ impl<'p> Writer<'_, 'p> {
     fn without_additions(&self, operation: OpId, root: NodeId) -> (NodeId, Vec<Filter>) {
         let name = self.target.operation(operation).name;
         let Some(step) = self.flow.step(root) else { return (root, Vec::new()) };
-        if SELF_ALLOWED.contains(&name)
+        if self.params.is_empty()
+            && implicit_self(self.target).any(|implied| implied == name)
             && self.target.filter_named("target") == Some(FilterId(step.filter))
             && step.argument == Argument::Integer(1)
             && self.is_plain(step.matched, Action::Allow)
@@ -275,7 +349,9 @@ impl<'p> Writer<'_, 'p> {
         let Argument::Bitmask(mask) = step.argument else { return (root, Vec::new()) };
         let Some(mask) = self.flow.program().bitmasks.get(mask.index()) else { return (root, Vec::new()) };
         let numbers: Vec<u16> = mask.numbers().filter_map(|number| u16::try_from(number).ok()).collect();
-        let inferred = INFERRED.iter().find(|row| row.0 == name && row.1 == step.filter && self.version > 1);
+        let inferred = INFERRED
+            .iter()
+            .find(|row| row.0 == name && row.1 == step.filter && self.version > 1 && self.params.is_empty());
         let inferred = inferred.map_or(&[][..], |row| row.2);
         // Under an allow fallback the compiler fills the mask by itself.
         let falls_to_allow = self.last(step.unmatched).is_some_and(|end| self.is_plain(end, Action::Allow));
@@ -298,12 +374,7 @@ impl<'p> Writer<'_, 'p> {
 
     /// Takes the compiler's own alternative out of a rule; true when nothing is left of the rule.
     fn is_flow_divert(&self, entry: &mut Entry) -> bool {
-        let added = |filter: &Filter| match filter {
-            Filter::Test(Test { filter, arg: Arg::Pattern(pattern) }) => {
-                self.target.filter_named("control-name") == Some(*filter) && *pattern == Pattern::literal(FLOW_DIVERT)
-            }
-            _ => false,
-        };
+        let added = |filter: &Filter| matches!(filter, Filter::Test(_)) && self.is_divert_test(filter);
         if !self.is_plain(entry.answer, Action::Allow) {
             return false;
         }
@@ -367,7 +438,7 @@ impl<'p> Writer<'_, 'p> {
     }
 
     fn message_rules(&mut self, operation: OpId, root: NodeId, out: &mut Vec<Rule>) -> Result<(), Stop> {
-        let parts = self.splitter.split(root, &[], self.some_plain(Action::Allow))?;
+        let parts = self.parts(root, &[], self.some_plain(Action::Allow))?;
         if !self.is_plain(parts.end, Action::Allow) {
             let answer = self.answer(parts.end)?;
             out.push(self.rule(operation, None, answer, 1)?);
@@ -414,6 +485,19 @@ fn reverse_runs(filter: &mut Filter) {
     let runs: Vec<Vec<Filter>> =
         parts.chunk_by(|a, b| kind(a).is_some() && kind(a) == kind(b)).map(<[Filter]>::to_vec).collect();
     *parts = runs.into_iter().rev().flatten().collect();
+}
+
+/// Whether some answer assigns a storage class.
+fn defines_storage_classes(flow: &Flow<'_>, roots: &[NodeId], target: &Target) -> bool {
+    let Some(id) = target.modifier_named("assign-storage-class").map(|info| info.id) else { return false };
+    let (_, ends) = flow.reach_all(roots);
+    ends.into_iter().any(|end| match flow.program().node(end) {
+        Some(ProgramNode::Terminal(terminal)) => {
+            let terminal = flow.program().terminal(*terminal);
+            terminal.is_some_and(|terminal| terminal.modifiers.iter().any(|modifier| modifier.id == id.0))
+        }
+        _ => false,
+    })
 }
 
 /// The plain allows besides the one to which most ways lead, without those of number masks.

@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 
+use indexmap::IndexSet;
+
 use crate::blob::{Argument, NodeId, Program, ProgramNode};
 
 /// A test node.
@@ -13,10 +15,16 @@ pub(super) struct Step {
     pub(super) unmatched: NodeId,
 }
 
-/// The nodes of a program that some roots reach.
+/// The nodes of a program that some roots reach, or an unfolded part of it (`super::line`).
+///
+/// The tests of an unfolded part have numbers behind those of the program's nodes, in an order in which every one stands before
+/// what it leads to; they end at nodes of the program.
 pub(super) struct Flow<'p> {
     program: &'p Program,
-    /// By node: its place in an order in which every node stands before what it leads to.
+    unfolded: Vec<Step>,
+    /// Where an unfolded part ends.
+    ends: IndexSet<NodeId>,
+    /// By slot: its place in an order in which every node stands before what it leads to.
     position: Vec<u32>,
     /// Which nodes a walk has met.
     marks: RefCell<Marks>,
@@ -35,8 +43,8 @@ impl Marks {
     }
 
     /// True when it was not in the set.
-    fn insert(&mut self, id: NodeId) -> bool {
-        match self.of.get_mut(id.index()) {
+    fn insert(&mut self, slot: usize) -> bool {
+        match self.of.get_mut(slot) {
             Some(mark) if *mark != self.round => {
                 *mark = self.round;
                 true
@@ -45,8 +53,8 @@ impl Marks {
         }
     }
 
-    fn contains(&self, id: NodeId) -> bool {
-        self.of.get(id.index()) == Some(&self.round)
+    fn contains(&self, slot: usize) -> bool {
+        self.of.get(slot) == Some(&self.round)
     }
 }
 
@@ -57,7 +65,8 @@ impl<'p> Flow<'p> {
     pub(super) fn of(program: &'p Program, roots: impl IntoIterator<Item = NodeId>) -> Self {
         let count = program.nodes.len();
         let marks = RefCell::new(Marks { round: 0, of: vec![0; count] });
-        let mut flow = Self { program, position: vec![UNREACHED; count], marks };
+        let position = vec![UNREACHED; count];
+        let mut flow = Self { program, unfolded: Vec::new(), ends: IndexSet::new(), position, marks };
         let mut order = Vec::new();
         let mut seen = vec![false; program.nodes.len()];
         let mut pending: Vec<(NodeId, bool)> = roots.into_iter().map(|root| (root, false)).collect();
@@ -83,12 +92,36 @@ impl<'p> Flow<'p> {
         flow
     }
 
+    /// An unfolded part: the tests in order, `program.nodes.len()` the number of the first.
+    pub(super) fn unfolded(program: &'p Program, unfolded: Vec<Step>) -> Self {
+        let base = program.nodes.len();
+        let next = unfolded.iter().flat_map(|step| [step.matched, step.unmatched]);
+        let ends: IndexSet<NodeId> = next.filter(|id| id.index() < base).collect();
+        let count = unfolded.len() + ends.len();
+        let position = (0..).take(count).collect();
+        Self { program, unfolded, ends, position, marks: RefCell::new(Marks { round: 0, of: vec![0; count] }) }
+    }
+
+    /// The place of `id` in the lists.
+    fn slot(&self, id: NodeId) -> usize {
+        if self.unfolded.is_empty() {
+            return id.index();
+        }
+        match id.index().checked_sub(self.program.nodes.len()) {
+            Some(at) => at,
+            None => self.ends.get_index_of(&id).map_or(usize::MAX, |at| self.unfolded.len() + at),
+        }
+    }
+
     pub(super) fn program(&self) -> &'p Program {
         self.program
     }
 
     /// The test at `id`; `None` for a terminal.
     pub(super) fn step(&self, id: NodeId) -> Option<Step> {
+        if !self.unfolded.is_empty() {
+            return self.unfolded.get(id.index().checked_sub(self.program.nodes.len())?).copied();
+        }
         match *self.program.node(id)? {
             ProgramNode::Test { filter, argument, matched, unmatched } => {
                 Some(Step { filter, argument, matched, unmatched })
@@ -98,12 +131,12 @@ impl<'p> Flow<'p> {
     }
 
     pub(super) fn is_terminal(&self, id: NodeId) -> bool {
-        self.step(id).is_none()
+        self.step(id).is_none() && !matches!(self.program.node(id), Some(ProgramNode::Test { .. }))
     }
 
     /// The place of `id` in the order.
     pub(super) fn position(&self, id: NodeId) -> u32 {
-        self.position.get(id.index()).copied().unwrap_or(UNREACHED)
+        self.position.get(self.slot(id)).copied().unwrap_or(UNREACHED)
     }
 
     /// What `start` reaches without going through a node that `stop` names; the first list holds the tests, in order,
@@ -133,12 +166,14 @@ impl<'p> Flow<'p> {
         let (mut tests, mut ends) = (Vec::new(), Vec::new());
         let mut seen = self.marks.borrow_mut();
         seen.clear();
-        let mut pending: Vec<NodeId> = starts.iter().copied().filter(|id| seen.insert(*id)).collect();
+        let mut pending: Vec<NodeId> = starts.iter().copied().filter(|id| seen.insert(self.slot(*id))).collect();
         while let Some(id) = pending.pop().filter(|_| tests.len() <= limit) {
             match self.step(id) {
                 Some(step) if !stop(id) => {
                     tests.push(id);
-                    pending.extend([step.matched, step.unmatched].into_iter().filter(|next| seen.insert(*next)));
+                    pending.extend(
+                        [step.matched, step.unmatched].into_iter().filter(|next| seen.insert(self.slot(*next))),
+                    );
                 }
                 _ => ends.push(id),
             }
@@ -155,15 +190,16 @@ impl<'p> Flow<'p> {
         alive.clear();
         for &id in tests.iter().rev() {
             let Some(step) = self.step(id) else { continue };
-            let leads = [step.matched, step.unmatched].into_iter().any(|next| is_sink(next) || alive.contains(next));
+            let leads =
+                [step.matched, step.unmatched].into_iter().any(|next| is_sink(next) || alive.contains(self.slot(next)));
             if leads && !is_sink(id) {
-                alive.insert(id);
+                alive.insert(self.slot(id));
             }
         }
         let mut gates = Vec::new();
         // The farthest place that an edge from before leads to.
         let mut farthest = 0;
-        for (at, &id) in tests.iter().filter(|id| alive.contains(**id)).enumerate() {
+        for (at, &id) in tests.iter().filter(|id| alive.contains(self.slot(**id))).enumerate() {
             let position = self.position(id);
             if at == 0 || farthest == position {
                 gates.push(id);
@@ -172,11 +208,11 @@ impl<'p> Flow<'p> {
             for next in [step.matched, step.unmatched] {
                 if is_sink(next) {
                     farthest = UNREACHED;
-                } else if alive.contains(next) {
+                } else if alive.contains(self.slot(next)) {
                     farthest = farthest.max(self.position(next));
                 }
             }
         }
-        if tests.first().is_some_and(|start| alive.contains(*start)) { gates } else { Vec::new() }
+        if tests.first().is_some_and(|start| alive.contains(self.slot(*start))) { gates } else { Vec::new() }
     }
 }

@@ -6,6 +6,8 @@
 //!
 //! - an operation that shares its parent's root, or has its own default, needs no rule;
 //! - a program that leads into its parent's program needs rules for the part before it, else an unfiltered rule at the end;
+//! - where simplification moved edges past decided tests they are moved back first (`line`), so that rules stand one behind the
+//!   other; what is still entangled then is written out (`condition`);
 //! - number masks, the rules for `(target self)`, `flow-divert` and the inferred system calls are taken out
 //!   (`spec/codegen-rules.md` §3, §6): the compiler puts them in again;
 //! - tests of united patterns are given as the strings that were united, in an order that gives the same record.
@@ -16,8 +18,10 @@
 
 mod condition;
 mod draft;
+mod facts;
 mod flow;
 mod leaf;
+mod line;
 mod operation;
 mod verify;
 

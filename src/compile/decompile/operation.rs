@@ -1,10 +1,7 @@
 //! The program of one operation as rules, newest first, and what is left when none applies.
 
-use std::collections::HashSet;
-use std::rc::Rc;
-
 use super::Stop;
-use super::condition::{Condition, Conditions, Ends};
+use super::condition::{Condition, Conditions, Ends, count};
 use super::flow::{Flow, Step};
 use super::leaf::Leaves;
 use crate::blob::{NodeId, Terminal};
@@ -32,8 +29,8 @@ const SMALL: usize = 100;
 /// And at most so often for one operation.
 const MAX_ATTEMPTS: usize = 8;
 
-/// Segments of more tests are taken apart branch by branch.
-const MAX_SEGMENT: usize = 64;
+/// Longest segment of a program as it is stored; where one is longer, edges were moved, and the program is unfolded first.
+pub(super) const MAX_STORED_SEGMENT: usize = 16;
 
 /// See [`Splitter::spine`].
 struct Spine {
@@ -55,13 +52,13 @@ pub(super) struct Splitter<'f, 'p> {
     flow: &'f Flow<'p>,
     leaves: &'f Leaves<'p>,
     conditions: Conditions<'f, 'p>,
-    /// See [`Splitter::line`].
-    line: Rc<HashSet<NodeId>>,
+    /// Most tests in one segment.
+    max_segment: usize,
 }
 
 impl<'f, 'p> Splitter<'f, 'p> {
-    pub(super) fn new(flow: &'f Flow<'p>, leaves: &'f Leaves<'p>) -> Self {
-        Self { flow, leaves, conditions: Conditions::new(flow, leaves), line: Rc::default() }
+    pub(super) fn new(flow: &'f Flow<'p>, leaves: &'f Leaves<'p>, max_segment: usize) -> Self {
+        Self { flow, leaves, conditions: Conditions::new(flow, leaves), max_segment }
     }
 
     fn terminal(&self, id: NodeId) -> Option<&'p Terminal> {
@@ -76,7 +73,7 @@ impl<'f, 'p> Splitter<'f, 'p> {
         let spine = self.spine(root, through);
         let mut attempts = 0;
         while let Some(step) = self.flow.step(at).filter(|_| !through.contains(&at)) {
-            let ends = |id: NodeId| self.flow.is_terminal(id);
+            let ends = |id: NodeId| self.flow.is_terminal(id) && !through.contains(&id);
             let is_usual = |id: NodeId| usual.is_some() && self.terminal(id) == usual;
             let direct = match (ends(step.matched), ends(step.unmatched)) {
                 (true, true) if is_usual(step.matched) && !is_usual(step.unmatched) => Some(false),
@@ -115,7 +112,7 @@ impl<'f, 'p> Splitter<'f, 'p> {
         let (no, yes): (Vec<NodeId>, Vec<NodeId>) = ends.iter().partition(|id| self.terminal(**id) == usual);
         let one = yes.iter().all(|id| self.terminal(*id) == yes.first().and_then(|first| self.terminal(*first)));
         let (Some(&answer), Some(&end), true) = (yes.first(), no.first(), one) else { return Ok(None) };
-        match self.conditions.of(at, &Ends { yes, no, line: Rc::default() }) {
+        match self.conditions.of(at, &Ends { yes, no }) {
             Ok(Condition::When(filter)) if !negates(&filter) => Ok(Some((Entry { filter, answer }, end))),
             Ok(_) | Err(Stop::TooComplex) => Ok(None),
             Err(stop) => Err(stop),
@@ -160,21 +157,14 @@ impl<'f, 'p> Splitter<'f, 'p> {
     ) -> Result<NodeId, Stop> {
         let here = self.flow.position(at);
         let next = spine.gates.iter().copied().find(|gate| self.flow.position(*gate) > here);
-        let Some(next) = next.or(spine.last).filter(|next| *next != at) else {
-            return self.branch(at, through, entries);
-        };
+        let next = next.or(spine.last).filter(|next| *next != at).ok_or(Stop::TooComplex)?;
         let stop = |id: NodeId| id == next || through.contains(&id);
-        let Some((_, ends)) = self.flow.reach_few(at, stop, MAX_SEGMENT) else {
-            return self.branch(at, through, entries);
-        };
+        let (_, ends) = self.flow.reach_few(at, stop, self.max_segment).ok_or(Stop::TooComplex)?;
+        let no: Vec<NodeId> = through.iter().copied().chain([next]).collect();
         let answers = self.grouped(&ends);
         let mut best: Option<Vec<Entry>> = None;
         for order in orders(&answers) {
-            let found = match self.answers(at, next, &order) {
-                Ok(found) => found,
-                Err(Stop::TooComplex) => return self.branch(at, through, entries),
-                Err(stop) => return Err(stop),
-            };
+            let found = self.answers(at, &no, &order)?;
             let tests = |entries: &[Entry]| entries.iter().map(|entry| count(&entry.filter)).sum::<usize>();
             if best.as_ref().is_none_or(|best| tests(&found) < tests(best)) {
                 best = Some(found);
@@ -198,61 +188,17 @@ impl<'f, 'p> Splitter<'f, 'p> {
     }
 
     /// One entry for each answer. An answer's condition may take in what an earlier entry has answered.
-    fn answers(&mut self, at: NodeId, next: NodeId, order: &[Vec<NodeId>]) -> Result<Vec<Entry>, Stop> {
+    fn answers(&mut self, at: NodeId, no: &[NodeId], order: &[Vec<NodeId>]) -> Result<Vec<Entry>, Stop> {
         let mut entries = Vec::new();
         let mut yes = Vec::new();
         for answer in order {
             yes.extend_from_slice(answer);
-            let condition = self.conditions.of(at, &Ends { yes: yes.clone(), no: vec![next], line: Rc::default() })?;
+            let condition = self.conditions.of(at, &Ends { yes: yes.clone(), no: no.to_vec() })?;
             if let (Condition::When(filter), Some(&answer)) = (condition, answer.first()) {
                 entries.push(Entry { filter, answer });
             }
         }
         Ok(entries)
-    }
-
-    /// Where no test joins all ways soon: the rules that begin with the test at `at`. Its else edge leads on. A way from its
-    /// match edge to a later test of that line stands for a condition that failed: what it leaves out had been decided
-    /// (`super::super::simplify`), and will be again.
-    fn branch(&mut self, at: NodeId, through: &[NodeId], entries: &mut Vec<Entry>) -> Result<NodeId, Stop> {
-        let step = self.flow.step(at).ok_or(Stop::Dangling)?;
-        let line = self.line(at);
-        let test = self.leaves.filter(&step)?;
-        // A match that only leaves out a part of the line guards that part.
-        let guards = line.contains(&step.matched);
-        let (start, stop, test) = if guards {
-            (step.unmatched, Rc::new(HashSet::from([step.matched])), Filter::Not(Box::new(test)))
-        } else {
-            (step.matched, line, test)
-        };
-        let (_, ends) = self.flow.reach(start, |id| stop.contains(&id) || through.contains(&id));
-        let mut yes = Vec::new();
-        for answer in self.grouped(&ends) {
-            yes.extend_from_slice(&answer);
-            let ends = Ends { yes: yes.clone(), no: through.to_vec(), line: Rc::clone(&stop) };
-            let filter = match self.conditions.of(start, &ends)? {
-                Condition::When(Filter::All(parts)) => Filter::All([test.clone()].into_iter().chain(parts).collect()),
-                Condition::When(filter) => Filter::All(vec![test.clone(), filter]),
-                Condition::Always => test.clone(),
-                Condition::Never => continue,
-            };
-            entries.extend(answer.first().map(|&answer| Entry { filter, answer }));
-        }
-        Ok(if guards { step.matched } else { step.unmatched })
-    }
-
-    /// The tests on the else edges behind `at`, and perhaps some before it, which no way from there leads to.
-    fn line(&mut self, at: NodeId) -> Rc<HashSet<NodeId>> {
-        if !self.line.contains(&at) {
-            let mut line = HashSet::new();
-            let mut next = Some(at);
-            while let Some((id, step)) = next.and_then(|id| Some((id, self.flow.step(id)?))) {
-                line.insert(id);
-                next = Some(step.unmatched);
-            }
-            self.line = Rc::new(line);
-        }
-        Rc::clone(&self.line)
     }
 
     /// Neighbours with one answer are one rule with several filters.
@@ -289,12 +235,6 @@ fn orders(answers: &[Vec<NodeId>]) -> Vec<Vec<Vec<NodeId>>> {
             .collect(),
         _ => vec![answers.to_vec(), answers.iter().rev().cloned().collect()],
     }
-}
-
-fn count(filter: &Filter) -> usize {
-    let mut tests = 0;
-    filter.for_each_test(&mut |_| tests += 1);
-    tests
 }
 
 /// Filters nest at most as deep as [`Conditions`] goes.

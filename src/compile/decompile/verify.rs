@@ -3,7 +3,7 @@
 use super::Stop;
 use super::draft::{Choices, Draft, decompile};
 use crate::blob::{self, NodeId, Program, ProgramNode, Roots};
-use crate::compile::{self, Compiled, Limits};
+use crate::compile::{self, Limits};
 use crate::diag::Source;
 use crate::policy::Policy;
 use crate::profile::{EvalOptions, NoImports, evaluate};
@@ -37,10 +37,14 @@ pub struct Verified {
     pub draft: Draft,
     /// How good it is.
     pub outcome: Outcome,
+    /// What the text says, for a comparison of decisions; `None` when it does not evaluate.
+    pub policy: Option<Policy>,
 }
 
 /// Most drafts that are tried.
 const MAX_TRIES: usize = 4;
+/// Texts that are longer are tried once.
+const MAX_TRIED_TEXT: usize = 1 << 16;
 
 /// Decompiles and compiles again; where programs differ, other readings are tried. `bytes` is the blob of a single profile,
 /// `None` for one of a collection, of which only the programs can be compared.
@@ -57,14 +61,15 @@ pub fn verify(
     let mut best: Option<Verified> = None;
     for _ in 0..MAX_TRIES {
         let draft = decompile(program, profile, target, &choices)?;
-        let outcome = outcome(&draft, program, profile, bytes, target);
+        let (outcome, policy) = outcome(&draft, program, profile, bytes, target);
         let differing = match &outcome {
             Outcome::Different { operations, .. } => operations.clone(),
             _ => Vec::new(),
         };
         let open = draft.open.clone();
+        let long = draft.text.len() > MAX_TRIED_TEXT;
         if best.as_ref().is_none_or(|best| rank(&outcome) < rank(&best.outcome)) {
-            best = Some(Verified { draft, outcome });
+            best = Some(Verified { draft, outcome, policy });
         }
         let before = choices.clone();
         for operation in differing {
@@ -73,7 +78,7 @@ pub fn verify(
                 choices.reversed.insert(operation);
             }
         }
-        if choices == before {
+        if long || choices == before {
             break;
         }
     }
@@ -89,30 +94,42 @@ fn rank(outcome: &Outcome) -> usize {
     }
 }
 
-fn outcome(draft: &Draft, program: &Program, profile: usize, bytes: Option<&[u8]>, target: &'static Target) -> Outcome {
-    let compiled = match again(&draft.text, target) {
+fn outcome(
+    draft: &Draft,
+    program: &Program,
+    profile: usize,
+    bytes: Option<&[u8]>,
+    target: &'static Target,
+) -> (Outcome, Option<Policy>) {
+    let policy = match evaluated(draft, target) {
+        Ok(policy) => policy,
+        Err(message) => return (Outcome::Fails(message), None),
+    };
+    let compiled = match compile::compile_as(&policy, &Limits::default(), program.generation) {
         Ok(compiled) => compiled,
-        Err(message) => return Outcome::Fails(message),
+        Err(error) => return (Outcome::Fails(error.to_string()), Some(policy)),
     };
     if bytes == Some(&compiled.bytes) {
-        return Outcome::Identical;
+        return (Outcome::Identical, Some(policy));
     }
     let old = bytes.unwrap_or_default();
     let common = old.iter().zip(&compiled.bytes).take_while(|(old, new)| old == new).count();
     let operations = different(program, profile, &compiled.program);
-    if operations.is_empty() {
+    let outcome = if operations.is_empty() {
         Outcome::SamePrograms { first_difference: common }
     } else {
         Outcome::Different { first_difference: common, operations }
-    }
+    };
+    (outcome, Some(policy))
 }
 
-/// Evaluates and compiles a text; variables are on, as in a compiler without parameters.
-fn again(text: &[u8], target: &'static Target) -> Result<Compiled, String> {
-    let options = EvalOptions { target, params: None, ..EvalOptions::default() };
-    let source = Source::new("decompiled", text.to_vec());
-    let policy: Policy = evaluate(source, &NoImports, &options).map_err(|failure| failure.to_string())?.policy;
-    compile::compile_as(&policy, &Limits::default(), blob::Generation::Macos14).map_err(|error| error.to_string())
+/// Evaluates a text; variables are on, as in a compiler without parameters.
+fn evaluated(draft: &Draft, target: &'static Target) -> Result<Policy, String> {
+    let params = draft.params.iter().map(|name| ((*name).to_owned(), "1".to_owned()));
+    let params = (!draft.params.is_empty()).then(|| params.collect());
+    let options = EvalOptions { target, params, ..EvalOptions::default() };
+    let source = Source::new("decompiled", draft.text.clone());
+    Ok(evaluate(source, &NoImports, &options).map_err(|failure| failure.to_string())?.policy)
 }
 
 /// The operations whose programs in `new` (a single profile) do not have the shape that they have in `old`.
