@@ -64,6 +64,13 @@ impl<'a> Pool<'a> {
         for id in 0..program.regexes.len() as u32 {
             pool.regex(RegexId(id))?;
         }
+        for (at, text) in program.messages.iter().enumerate() {
+            // One that a terminal names has its record already, and shares it.
+            let record = pool.shared_string(text)?;
+            if let Some(slot) = pool.messages.get_mut(at) {
+                *slot = record;
+            }
+        }
         pool.finish_arrays(numbers)?;
         for &table in pool.format.tables {
             let names = match table {

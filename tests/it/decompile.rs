@@ -2,6 +2,15 @@
 
 use std::process::Command;
 
+use sbpl::blob::{Blob, Options};
+use sbpl::compile::decompile::verify;
+use sbpl::compile::{Limits, compile};
+use sbpl::decide::Budget;
+use sbpl::diag::Source;
+use sbpl::diff::semantic::{Change, Comparison, Side};
+use sbpl::profile::{EvalOptions, NoImports, evaluate};
+use sbpl::vocab::default_target;
+
 fn sbpl(arguments: &[&str]) -> std::process::Output {
     Command::new(env!("CARGO_BIN_EXE_sbpl")).args(arguments).output().unwrap()
 }
@@ -41,4 +50,30 @@ fn json_holds_the_text_and_the_outcome() {
 fn what_is_no_blob_is_refused() {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/literal-read.sb");
     assert_eq!(sbpl(&["decompile", source]).status.code(), Some(65));
+}
+
+/// Edges that were moved past decided tests, into the middle of later rules, are moved back: every program can be said, and
+/// what is said decides as the blob does.
+#[test]
+fn entangled_programs_are_said() {
+    let mut text = "(version 1)\n(allow default)\n".to_owned();
+    for n in 0..12 {
+        text += &format!(
+            "(deny file-read* (require-all (storage-class \"C{n}\") (process-attribute {}) (require-not (require-any \
+             (process-attribute {}) (extension \"e{n}\")))) (with message \"m{}\"))\n",
+            n % 3 + 1,
+            n % 4 + 4,
+            n % 5
+        );
+    }
+    let source = Source::new("test", text.as_bytes());
+    let policy = evaluate(source, &NoImports, &EvalOptions::default()).unwrap().policy;
+    let bytes = compile(&policy, &Limits::default()).unwrap().bytes;
+    let program = Blob::parse(&bytes, &Options::default()).unwrap().program().unwrap();
+    let found = verify(&program, 0, Some(&bytes), default_target()).unwrap();
+    assert_eq!(found.draft.lost, Vec::<String>::new());
+    let said = found.policy.unwrap();
+    let mut comparison =
+        Comparison::new(Side::Program(&program, None), Side::Policy(&said), Budget::default()).unwrap();
+    assert!(comparison.changes().iter().all(|(_, change)| *change == Change::Equal));
 }

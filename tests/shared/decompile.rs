@@ -1,20 +1,26 @@
 //! Blobs to text and back: every recorded blob, and the large profiles of other systems.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use libtest_mimic::{Failed, Trial};
 use sbpl::blob::{Blob, Options, Program, Roots};
-use sbpl::compile::decompile::{Outcome, verify};
+use sbpl::compile::decompile::{Choices, Outcome, decompile, verify};
+use sbpl::compile::{Limits, compile};
 use sbpl::decide::Budget;
+use sbpl::diag::Source;
 use sbpl::diff::semantic::{Change, Comparison, Side};
+use sbpl::profile::{EvalOptions, MemoryLoader, Params, evaluate};
 use sbpl::vocab;
+use serde_json::Value;
 
 use crate::counts;
 
 pub(crate) fn trials(shared: PathBuf) -> Vec<Trial> {
     let golden_folder = shared.join("golden/macos-14.4");
     let mut trials = vec![Trial::test("decompile::golden", move || golden(&golden_folder))];
+    let cases = shared.join("golden/decompiler-cases.json");
+    trials.push(Trial::test("decompile::cases", move || faithfulness(&cases)));
     for file in BLOBS {
         let path = shared.join("golden/blobs").join(file);
         trials.push(Trial::test(format!("decompile::{file}"), move || whole(&path)));
@@ -36,7 +42,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failed> {
 }
 
 fn golden(folder: &Path) -> Result<(), Failed> {
-    let manifest: serde_json::Value = serde_json::from_slice(&read(&folder.join("manifest.json"))?)?;
+    let manifest: Value = serde_json::from_slice(&read(&folder.join("manifest.json"))?)?;
     let (mut identical, mut total) = (0, 0);
     for case in manifest["cases"].as_array().into_iter().flatten() {
         let (Some(name), Some(hex)) = (case["name"].as_str(), case["hex"].as_str()) else { continue };
@@ -67,88 +73,146 @@ fn profiles(program: &Program) -> Vec<Option<String>> {
     }
 }
 
-/// What became of the profiles of one file.
-#[derive(Default)]
-struct Tally {
-    /// Everything is said.
-    said: usize,
-    /// The text compiles.
-    compiles: usize,
-    /// Every operation decides the same.
-    decides: usize,
-    /// Every operation has the same graph.
-    programs: usize,
-    bytes: usize,
-    /// Operations, and those that decide the same.
-    operations: usize,
-    same_operations: usize,
-}
-
-/// Profiles of another system: how far they come back.
+/// Profiles of another system: how many can be said without anything left out. In an optimised build also how many compile
+/// again and decide the same, which takes minutes otherwise.
 fn whole(path: &Path) -> Result<(), Failed> {
     let bytes = read(path)?;
     let blob = Blob::parse(&bytes, &Options::default())?;
     let target = vocab::target(blob.header().generation.target())?;
     let program = blob.program()?;
     let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-    let mut tally = Tally::default();
     let profiles = profiles(&program);
-    let mut lines = Vec::new();
-    let (mut verifying, mut comparing) = (Duration::ZERO, Duration::ZERO);
+    let started = Instant::now();
+    let mut said = 0;
+    for number in 0..profiles.len() {
+        let draft = decompile(&program, number, target, &Choices::default())?;
+        said += usize::from(draft.lost.is_empty());
+        if !draft.lost.is_empty() {
+            println!("{number}: not said: {:?}", draft.lost);
+        }
+    }
+    println!("{name}: {} profiles decompiled in {:?}", profiles.len(), started.elapsed());
+    counts::check(&format!("decompile {name}: profiles said completely"), said, profiles.len())?;
+    if cfg!(debug_assertions) {
+        return Ok(());
+    }
+    report(name, &profiles, &program, &bytes, target)
+}
+
+/// Prints what compiling again shows.
+fn report(
+    name: &str,
+    profiles: &[Option<String>],
+    program: &Program,
+    bytes: &[u8],
+    target: &'static vocab::Target,
+) -> Result<(), Failed> {
+    let (mut compiles, mut programs, mut identical, mut decides, mut operations) = (0, 0, 0, 0, 0);
     for (number, profile) in profiles.iter().enumerate() {
         let profile = profile.as_deref();
-        let single = profile.is_none().then_some(bytes.as_slice());
-        let started = Instant::now();
-        let verified = verify(&program, number, single, target)?;
-        verifying += started.elapsed();
-        if let Some(folder) = std::env::var_os("DECOMPILED") {
-            let file =
-                Path::new(&folder).join(format!("{name}.{}.sb", profile.unwrap_or("platform").replace('/', "_")));
-            let _ = std::fs::write(file, &verified.draft.text);
-        }
-        let mut line = profile.unwrap_or(name).to_owned();
-        tally.said += usize::from(verified.draft.lost.is_empty());
-        if !verified.draft.lost.is_empty() {
-            line += &format!("; not said: {:?}", verified.draft.lost);
-        }
+        let verified = verify(program, number, profile.is_none().then_some(bytes), target)?;
         match &verified.outcome {
-            Outcome::Fails(message) => line += &format!("; does not compile: {message}"),
-            _ => tally.compiles += 1,
+            Outcome::Fails(message) => println!("{number}: does not compile: {message}"),
+            _ => compiles += 1,
         }
-        tally.bytes += usize::from(verified.outcome == Outcome::Identical);
-        tally.programs += usize::from(matches!(verified.outcome, Outcome::Identical | Outcome::SamePrograms { .. }));
-        let operations = target.op_table_len();
-        tally.operations += operations;
-        if let Some(policy) = &verified.policy {
-            let started = Instant::now();
-            let sides = [Side::Program(&program, profile), Side::Policy(policy)];
-            let changes = Comparison::new(sides[0], sides[1], Budget::default())?.changes();
-            comparing += started.elapsed();
-            let differing: Vec<String> = changes
-                .iter()
-                .filter(|(_, change)| *change != Change::Equal)
-                .map(|(operation, change)| format!("{} {change:?}", target.operation(*operation).name))
-                .collect();
-            tally.same_operations += operations - differing.len();
-            tally.decides += usize::from(differing.is_empty());
-            if !differing.is_empty() {
-                line += &format!("; decides otherwise: {}", differing.join(", "));
+        identical += usize::from(verified.outcome == Outcome::Identical);
+        programs += usize::from(matches!(verified.outcome, Outcome::Identical | Outcome::SamePrograms { .. }));
+        let Some(policy) = &verified.policy else { continue };
+        let sides = [Side::Program(program, profile), Side::Policy(policy)];
+        let changes = Comparison::new(sides[0], sides[1], Budget::default())?.changes();
+        let same = changes.iter().filter(|(_, change)| *change == Change::Equal).count();
+        operations += same;
+        decides += usize::from(same == changes.len());
+        for (operation, change) in changes.iter().filter(|(_, change)| *change != Change::Equal) {
+            println!("{number}: {}: {}", target.operation(*operation).name, change.name());
+        }
+    }
+    let total = profiles.len();
+    println!(
+        "{name}: of {total} profiles {compiles} compile again, {decides} decide the same, {programs} have the same graphs, \
+         {identical} the same bytes; {operations} of {} operations decide the same",
+        total * target.op_table_len()
+    );
+    Ok(())
+}
+
+/// The texts of a case: as they stand, one for each operation, or generated. None when the case is about another compiler.
+fn texts(case: &Value) -> Vec<String> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    if case.get("requires").is_some() {
+        return Vec::new();
+    }
+    if let Some(template) = case["sbpl_template"].as_str() {
+        let operations = case["operations"].as_array().into_iter().flatten();
+        return operations.map(|operation| template.replace("OPERATION", &text(operation))).collect();
+    }
+    if let Some(repeat) = case["sbpl_generator"]["repeat"].as_u64() {
+        let line = text(&case["sbpl_generator"]["line"]);
+        // Thousands of rules take a compiler without optimisation too long.
+        let repeat = if cfg!(debug_assertions) { repeat.min(200) } else { repeat };
+        let lines: String = (0..repeat).map(|n| line.replace("%d", &n.to_string())).collect();
+        return vec![text(&case["sbpl_generator"]["head"]) + &lines];
+    }
+    case["sbpl"].as_str().map(str::to_owned).into_iter().collect()
+}
+
+/// Why `text` is not said faithfully; `None` when it is.
+fn unfaithful(case: &Value, text: &str) -> Result<Option<String>, Failed> {
+    let params: Params = serde_json::from_value(case["params"].clone()).unwrap_or_default();
+    let params = (!params.is_empty()).then_some(params);
+    let options = EvalOptions { params, ..EvalOptions::default() };
+    let evaluated = evaluate(Source::new("case", text.as_bytes()), &MemoryLoader::new(), &options);
+    if let Some(expected) = case["expect"]["compile_error"].as_str() {
+        let message = evaluated.err().map(|failure| failure.to_string()).unwrap_or_default();
+        return Ok((!message.contains(expected)).then_some(format!("the error is {message:?}")));
+    }
+    // Some name what 14.4 does not have.
+    let policy = evaluated.map_err(|failure| failure.to_string())?.policy;
+    let compiled = compile(&policy, &Limits::default())?;
+    let program = Blob::parse(&compiled.bytes, &Options::default())?.program()?;
+    let verified = verify(&program, 0, Some(&compiled.bytes), vocab::default_target())?;
+    let said = String::from_utf8_lossy(&verified.draft.text).into_owned();
+    let list = |value: &Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().filter_map(|text| text.as_str().map(str::to_owned)).collect()
+    };
+    let operation = text.rsplit("(deny ").next().and_then(|rest| rest.split(')').next()).unwrap_or_default();
+    if verified.outcome != Outcome::Identical {
+        return Ok(Some(format!("{:?}\n{said}", verified.outcome)));
+    }
+    let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in list(&case["expect"]["text_has"]) {
+        // Several operations with one answer are one rule: the operation is named somewhere in it.
+        let part = part.replace("OPERATION", operation);
+        let name = part.trim_start_matches("(deny ").trim_start_matches("(allow ").trim_end_matches(')');
+        if !words.contains(&part) && !words.contains(&format!(" {name}")) {
+            return Ok(Some(format!("{part} is missing in\n{said}")));
+        }
+    }
+    let invented = list(&case["forbid"]["text_has"]).into_iter().find(|part| words.contains(part.as_str()));
+    Ok(invented.map(|part| format!("{part} is invented in\n{said}")))
+}
+
+/// The faithfulness cases that are about the compiler at hand.
+fn faithfulness(path: &Path) -> Result<(), Failed> {
+    let file: Value = serde_json::from_slice(&read(path)?)?;
+    let (mut right, mut total) = (0, 0);
+    for case in file["cases"].as_array().into_iter().flatten() {
+        let mut texts = texts(case);
+        // An operation that 14.4 does not have makes no text.
+        let known = |text: &String| {
+            evaluate(Source::new("case", text.as_bytes()), &MemoryLoader::new(), &EvalOptions::default())
+        };
+        if case.get("operations").is_some() {
+            texts.retain(|text| known(text).is_ok());
+        }
+        for text in texts {
+            total += 1;
+            match unfaithful(case, &text) {
+                Ok(None) => right += 1,
+                Ok(Some(problem)) => println!("{}: {problem}", case["id"]),
+                Err(error) => println!("{}: {}", case["id"], error.message().unwrap_or_default()),
             }
         }
-        if line != profile.unwrap_or(name) {
-            lines.push(line);
-        }
     }
-    for line in &lines {
-        println!("{line}");
-    }
-    println!("{name}: decompiled and compiled in {verifying:?}, compared in {comparing:?}");
-    let total = profiles.len();
-    counts::check(&format!("decompile {name}: profiles said completely"), tally.said, total)?;
-    counts::check(&format!("decompile {name}: profiles that compile again"), tally.compiles, total)?;
-    counts::check(&format!("decompile {name}: profiles that decide the same"), tally.decides, total)?;
-    let same = format!("decompile {name}: operations that decide the same");
-    counts::check(&same, tally.same_operations, tally.operations)?;
-    counts::check(&format!("decompile {name}: profiles with the same graphs"), tally.programs, total)?;
-    counts::check(&format!("decompile {name}: profiles with the same bytes"), tally.bytes, total)
+    counts::check("decompile: faithfulness cases", right, total)
 }

@@ -101,7 +101,7 @@ impl CompiledRegion {
     }
 }
 
-impl Comparison {
+impl Comparison<'_> {
     /// The operations whose change leaves the bounds that the comparison was made with, each with a shortest request that
     /// shows it. Empty: both bounds are kept, over all requests.
     pub fn breaches(&mut self) -> Vec<Breach> {
