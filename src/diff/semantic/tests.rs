@@ -47,7 +47,7 @@ fn policy(rules: Vec<(Action, &'static str, Option<Filter>)>) -> Policy {
     policy
 }
 
-fn compare(a: &Policy, b: &Policy) -> Comparison {
+fn compare<'a>(a: &'a Policy, b: &'a Policy) -> Comparison<'a> {
     Comparison::new(Side::Policy(a), Side::Policy(b), Budget::default()).unwrap()
 }
 
