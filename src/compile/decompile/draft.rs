@@ -173,8 +173,18 @@ impl<'p> Writer<'_, 'p> {
     fn shows_what_is_implied(&self) -> bool {
         let operation = |name: &str| self.target.operation_named(name).and_then(|id| Some((id, self.root(id)?)));
         let of_self = implicit_self(self.target).filter_map(operation);
-        let mut of_self = of_self.map(|(id, root)| (id, root, self.without_additions(id, root).0));
-        if !of_self.all(|(_, root, rest)| rest != root || self.is_plain(root, Action::Allow)) {
+        // A cheaper test may stand before it.
+        let tests_self = |id: &NodeId| {
+            self.flow.step(*id).is_some_and(|step| {
+                self.target.filter_named("target") == Some(FilterId(step.filter))
+                    && step.argument == Argument::Integer(1)
+                    && self.is_plain(step.matched, Action::Allow)
+            })
+        };
+        let mut of_self = of_self.map(|(_, root)| root);
+        if !of_self
+            .all(|root| self.is_plain(root, Action::Allow) || self.flow.reach_all(&[root]).0.iter().any(tests_self))
+        {
             return false;
         }
         let Some((_, root)) = operation("network-outbound").filter(|_| has_flow_divert(self.target)) else {
