@@ -94,6 +94,29 @@ fn the_commands_ends_are_its_own() {
     assert_eq!(run(&["/no/such/program"]), Some(71));
 }
 
+/// A signal to the supervisor is the command's: it may catch it, and its own end is what is told.
+#[test]
+fn signals_are_the_commands() {
+    if left_out() {
+        return;
+    }
+    for (script, status) in
+        [("trap 'exit 9' TERM; echo ready; while :; do sleep 0.1; done", 9), ("echo ready; exec sleep 20", 128 + 15)]
+    {
+        let mut child = Command::new(SBPL)
+            .args(["exec", "-p", "(version 1)(allow default)", "--", "/bin/sh", "-c", script])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut ready = [0; 6];
+        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut ready).unwrap();
+        let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        assert_eq!(child.wait().unwrap().code(), Some(status), "{script}");
+    }
+}
+
 /// What programs build on: reading a link that is none is an invalid argument, so real paths can be found.
 #[test]
 fn real_paths_are_found() {

@@ -12,7 +12,7 @@
 //! - What cannot be judged is refused, never let through.
 //! - Nothing that a run starts outlives it: a keeper process adopts every orphan and ends with all of them, even when the
 //!   supervisor itself is killed.
-//! - `unsafe` is in `linux::sys` and `linux::spawn` only.
+//! - `unsafe` is in `linux::sys`, `linux::spawn` and `linux::signals` only.
 
 pub mod bpf;
 mod handshake;
@@ -81,7 +81,8 @@ impl Command {
 /// Where a command's input and output are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stdio {
-    /// The caller's own; the command stays in the caller's session and process group, and so at its terminal.
+    /// The caller's own; the command stays in the caller's session and process group, and so at its terminal. While it runs,
+    /// signals that would end the caller are the command's.
     Inherit,
     /// Nothing to read; output and complaints are collected, each up to this many bytes, the rest is dropped. The command has a
     /// session of its own and no terminal.

@@ -9,6 +9,8 @@ mod memory;
 mod notify;
 mod run;
 #[allow(unsafe_code)]
+mod signals;
+#[allow(unsafe_code)]
 mod spawn;
 #[allow(unsafe_code)]
 mod sys;
@@ -19,7 +21,7 @@ use std::ffi::OsString;
 use std::sync::mpsc;
 
 use super::table::Machine;
-use super::{Command, Denial, Ended, SuperviseError, Supervisor, Unavailable};
+use super::{Command, Denial, Ended, Stdio, SuperviseError, Supervisor, Unavailable};
 
 pub(super) fn run(
     supervisor: &Supervisor,
@@ -34,6 +36,7 @@ pub(super) fn run(
             let court = supervisor.judge.court()?;
             let mut started = spawn::start(command, machine)?;
             let listener = started.listener.take().ok_or(Unavailable::Kernel)?;
+            let _passing = (command.stdio == Stdio::Inherit).then(|| signals::Passing::to(started.target));
             run::Run::new(supervisor, &court, machine, started.keeper, listener, sender).serve(started, command)
         });
         for denial in receiver {

@@ -78,6 +78,8 @@ pub(super) struct Started {
     /// Until it is taken.
     pub(super) listener: Option<OwnedFd>,
     pub(super) keeper: i32,
+    /// The process that becomes the command.
+    pub(super) target: i32,
     /// Where reports come from; at its end the keeper is gone.
     pub(super) reports: OwnedFd,
     /// Output and complaints, when they are captured.
@@ -223,7 +225,7 @@ pub(super) fn start(command: &Command, machine: Machine) -> Result<Started, Supe
     let mut word = [0; 8];
     let address = (&raw const READABLE) as u64;
     sys::read_memory(target, &mut word, [(address, 8), (address, 0)]).map_err(forbidden("process_vm_readv"))?;
-    Ok(guard.into_started(listener, reports, output, go))
+    Ok(guard.into_started(target as i32, listener, reports, output, go))
 }
 
 fn forbidden(call: &'static str) -> impl Fn(Errno) -> SuperviseError {
@@ -242,6 +244,7 @@ struct Guard {
 impl Guard {
     fn into_started(
         mut self,
+        target: i32,
         listener: OwnedFd,
         reports: OwnedFd,
         output: Option<[OwnedFd; 2]>,
@@ -249,7 +252,7 @@ impl Guard {
     ) -> Started {
         let lifeline = self.lifeline.take();
         let keeper = std::mem::replace(&mut self.keeper, 0);
-        Started { listener: Some(listener), keeper, reports, output, lifeline, go }
+        Started { listener: Some(listener), keeper, target, reports, output, lifeline, go }
     }
 }
 
