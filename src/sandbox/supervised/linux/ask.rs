@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::SyncSender;
 
 use super::memory::Task;
 use super::sys::{self, Errno, Sys};
@@ -47,7 +47,7 @@ pub(super) struct Asker<'a> {
     pub(super) filters: Filters,
     operations: Operations,
     user: u16,
-    denials: Sender<Denial>,
+    denials: SyncSender<Denial>,
     refused: Cell<u64>,
 }
 
@@ -72,7 +72,7 @@ impl<'a> Asker<'a> {
         court: &'a Court<'a>,
         target: &'static Target,
         mapping: &'a Mapping,
-        denials: Sender<Denial>,
+        denials: SyncSender<Denial>,
     ) -> Self {
         let named = |name| target.filter_named(name);
         let filters = Filters {

@@ -29,7 +29,8 @@ pub(super) fn run(
     denials: &mut dyn FnMut(&Denial),
 ) -> Result<Ended, SuperviseError> {
     let machine = Machine::here().ok_or(Unavailable::System)?;
-    let (sender, receiver) = mpsc::channel();
+    // Whoever is refused faster than its denials are told, waits.
+    let (sender, receiver) = mpsc::sync_channel(1024);
     std::thread::scope(|scope| {
         let serving = scope.spawn(move || {
             sys::own_fs_state().map_err(|error| SuperviseError::System { call: "unshare", errno: error.0 })?;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::SyncSender;
 
 use super::ask::{Asker, Question};
 use super::memory::Task;
@@ -18,8 +18,14 @@ use crate::sandbox::supervised::{
     Command, Denial, Ended, How, Mapping, Start, Stdio, SuperviseError, Supervisor, handshake,
 };
 
-/// Device and number of a file.
-pub(super) type FileId = (u64, u64);
+/// A program on its way into a process: device and number of files.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Executing {
+    /// What was judged.
+    pub(super) judged: (u64, u64),
+    /// What the process was until then.
+    pub(super) before: Option<(u64, u64)>,
+}
 
 /// What a run knows.
 pub(super) struct Run<'a> {
@@ -29,8 +35,8 @@ pub(super) struct Run<'a> {
     pub(super) workers: Workers,
     pub(super) listener: Arc<Listener>,
     pub(super) keeper: u32,
-    /// Programs that a process may have become: judged, and not seen yet. By process.
-    pub(super) executing: HashMap<u32, Vec<FileId>>,
+    /// Programs that were judged, and not yet seen in their process. By process.
+    pub(super) executing: HashMap<u32, Executing>,
     /// The profile has refused to execute a program.
     pub(super) exec_refused: bool,
     /// The program has not asked to be confined yet.
@@ -94,7 +100,7 @@ impl<'a> Run<'a> {
         machine: Machine,
         keeper: i32,
         listener: OwnedFd,
-        denials: Sender<Denial>,
+        denials: SyncSender<Denial>,
     ) -> Self {
         let mapping = &supervisor.mapping;
         Self {
@@ -202,7 +208,7 @@ impl<'a> Run<'a> {
             return Ok(if self.waiting { Reply::Continue } else { Reply::Value(0) });
         }
         if !self.executing.is_empty() {
-            self.check_program(task)?;
+            self.check_programs(task)?;
         }
         match call.treatment {
             Treatment::Done(handler) | Treatment::Judged(handler) => self.handle(handler, &served),

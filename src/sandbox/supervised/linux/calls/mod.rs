@@ -42,7 +42,7 @@ impl Run<'_> {
             Handler::MapCode => self.map_code(served),
             Handler::Signal => self.signal(served),
             Handler::Ioctl => self.ioctl(served),
-            Handler::SysV => self.system_v(served),
+            Handler::Plain => self.plain(served),
             Handler::Credentials => self.credentials(served),
             Handler::Socket => self.socket(served),
             Handler::Bind => self.bind(served),

@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 use super::super::ask::{Kind, mac_signal};
 use super::super::memory::Task;
 use super::super::notify::Reply;
-use super::super::run::{FileId, Run, Served};
+use super::super::run::{Executing, Run, Served};
 use super::super::sys::{self, Errno, Sys};
 use super::super::walk::Walked;
 use crate::decide::Value;
@@ -99,10 +99,9 @@ impl Run<'_> {
         }
         let object = interpreter.as_ref().unwrap_or(walked).existing()?;
         let group = served.task.group()?;
-        let mut possible: Vec<FileId> = vec![(object.stat.st_dev, object.stat.st_ino)];
         // Should the kernel refuse it after all, it stays what it is.
-        possible.extend(served.task.program_file());
-        self.executing.insert(group, possible);
+        let before = served.task.program_file().ok();
+        self.executing.insert(group, Executing { judged: (object.stat.st_dev, object.stat.st_ino), before });
         Ok(())
     }
 
@@ -113,17 +112,26 @@ impl Run<'_> {
         self.asker.ask(&served.question(operation), Vec::new(), &walked.model)
     }
 
-    /// Compares a process's program with what was judged, the first time that it is heard of after executing. Another one got
-    /// in between: the process ends.
-    pub(in super::super) fn check_program(&mut self, task: Task) -> Sys<()> {
-        let group = task.group()?;
-        let Some(possible) = self.executing.get(&group) else { return Ok(()) };
-        if possible.contains(&task.program_file()?) {
-            self.executing.remove(&group);
-            return Ok(());
-        }
-        sys::send_signal(group as i32, libc::SIGKILL);
-        Err(Errno::PERM)
+    /// Compares the programs of processes that have executed something with what was judged. Another one got in between: the
+    /// process ends. Whoever still has its old program may be on the way to the new one, until it is heard of again.
+    pub(in super::super) fn check_programs(&mut self, task: Task) -> Sys<()> {
+        let caller = task.group()?;
+        let mut verdict = Ok(());
+        self.executing.retain(|process, program| {
+            let Ok(now) = (Task { thread: *process }).program_file() else { return false };
+            if now == program.judged {
+                return false;
+            }
+            if Some(now) == program.before {
+                return *process != caller;
+            }
+            sys::send_signal(*process as i32, libc::SIGKILL);
+            if *process == caller {
+                verdict = Err(Errno::PERM);
+            }
+            false
+        });
+        verdict
     }
 
     pub(super) fn fork(&mut self, served: &Served) -> Sys<Reply> {
@@ -270,7 +278,8 @@ impl Run<'_> {
         Ok(Reply::Continue)
     }
 
-    pub(super) fn system_v(&mut self, served: &Served) -> Sys<Reply> {
+    /// Asks the call's one operation, about nothing in particular.
+    pub(super) fn plain(&mut self, served: &Served) -> Sys<Reply> {
         let operation = served.call.operations.first().copied().unwrap_or_default();
         self.asker.ask(&served.question(operation), Vec::new(), b"")?;
         Ok(Reply::Continue)
