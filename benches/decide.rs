@@ -1,23 +1,99 @@
 //! Decisions and the semantic diff.
 //!
-//! The baseline is the same policy's 250 string tests tried one by one for the same request.
+//! The baseline is the same policy's 250 string tests tried one by one for the same request; `benches/peer` has Cedar and the
+//! `regex` crate beside it. Limits are printed first. `SBPL_SHARED` names the folder with the profiles that some need.
 
 // A benchmark's data is its own.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use divan::Bencher;
 use sbpl::decide::coverage::never_decides;
 use sbpl::decide::{Budget, Engine, Request, World};
 use sbpl::diag::Source;
-use sbpl::diff::semantic::{Comparison, Side};
+use sbpl::diff::semantic::{Change, Comparison, Side};
 use sbpl::pattern::{Pattern, PatternKind, Variables};
 use sbpl::policy::Policy;
-use sbpl::profile::{EvalOptions, NoImports, evaluate};
+use sbpl::profile::{EvalOptions, MemoryLoader, NoImports, Params, evaluate};
+use sbpl::{shim, vocab};
 
 fn main() {
+    println!("limit: decide (250 rules, one request): 1 us");
+    println!("limit: index_and_ten_thousand: 50 ms");
+    println!("limit: application_shimmed: 1 s");
+    println!("limit: any two golden profiles compared: 10 ms");
+    match shared() {
+        Some(folder) => golden_pairs(&folder),
+        None => println!("left out: SBPL_SHARED is not set"),
+    }
     divan::main();
+}
+
+fn shared() -> Option<PathBuf> {
+    std::env::var_os("SBPL_SHARED").map(PathBuf::from)
+}
+
+fn evaluated(name: &str, text: Vec<u8>, options: &EvalOptions) -> Option<Policy> {
+    Some(evaluate(Source::new(name, text), &NoImports, options).ok()?.policy)
+}
+
+fn changes(a: &Policy, b: &Policy) -> usize {
+    let mut comparison = Comparison::new(Side::Policy(a), Side::Policy(b), Budget::default()).unwrap();
+    comparison.changes().iter().filter(|(_, change)| *change != Change::Equal).count()
+}
+
+/// Compares every two golden profiles once and prints which two took longest.
+fn golden_pairs(shared: &Path) {
+    let folder = shared.join("golden/macos-14.4");
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.join("manifest.json")).unwrap()).unwrap();
+    let mut policies = Vec::new();
+    for case in manifest["cases"].as_array().unwrap() {
+        let (Some(name), Some(source)) = (case["name"].as_str(), case["source"].as_str()) else { continue };
+        let params = Some(serde_json::from_value(case["params"].clone()).unwrap_or_default());
+        let text = std::fs::read(folder.join(source)).unwrap();
+        let policy = evaluated(name, text, &EvalOptions { params, ..EvalOptions::default() });
+        policies.extend(policy.map(|policy| (name, policy)));
+    }
+    let started = Instant::now();
+    let (mut pairs, mut longest) = (0, (Duration::ZERO, "", ""));
+    for (number, (a, one)) in policies.iter().enumerate() {
+        for (b, other) in &policies[number..] {
+            let started = Instant::now();
+            black_box(changes(one, other));
+            longest = longest.max((started.elapsed(), a, b));
+            pairs += 1;
+        }
+    }
+    let (time, a, b) = longest;
+    println!("{pairs} pairs of golden profiles: {:?} each, at most {time:?} ({a}, {b})", started.elapsed() / pairs);
+}
+
+/// The largest system profile and the same with the base shim's rules, all operations.
+#[divan::bench(sample_count = 10)]
+fn application_shimmed(bencher: Bencher<'_, '_>) {
+    let Some(shared) = shared() else { return };
+    let text = std::fs::read(shared.join("corpus/macos-10.15/application.sb")).unwrap();
+    let params: serde_json::Value = serde_json::from_str(include_str!("../tests/shared/parameters.json")).unwrap();
+    let mut all: Params = serde_json::from_value(params["defaults"].clone()).unwrap();
+    let own = params["profiles"]["macos-10.15/application.sb"].clone();
+    all.extend(serde_json::from_value::<Params>(own).unwrap_or_default());
+    let entitlements = serde_json::from_str(include_str!("../tests/shared/application-entitlements.json")).unwrap();
+    let options = EvalOptions {
+        target: vocab::target("macos-10.15").unwrap(),
+        params: Some(all),
+        entitlements: Some(entitlements),
+        ..EvalOptions::default()
+    };
+    let system = std::fs::read(shared.join("corpus/macos-10.15/system.sb")).unwrap();
+    let loader = MemoryLoader::new().with("system.sb", system);
+    let shimmed = shim::apply(shim::built_in("runtime-base").unwrap(), text.clone(), None).unwrap().text;
+    let policy = |text: Vec<u8>| evaluate(Source::new("application.sb", text), &loader, &options).unwrap().policy;
+    let (a, b) = (policy(text), policy(shimmed));
+    bencher.bench_local(|| changes(black_box(&a), black_box(&b)));
 }
 
 /// 250 rules on reading: literals, subpaths and regexes, allow and deny in turn.

@@ -22,6 +22,8 @@ mod counts;
 mod decompile;
 #[path = "shared/engines.rs"]
 mod engines;
+#[path = "shared/equal.rs"]
+mod equal;
 #[path = "shared/golden.rs"]
 mod golden;
 #[path = "shared/lint.rs"]
@@ -32,6 +34,8 @@ mod pattern;
 mod probe;
 #[path = "shared/records.rs"]
 mod records;
+#[path = "shared/requests.rs"]
+mod requests;
 #[path = "shared/shim.rs"]
 mod shim;
 #[cfg(target_os = "linux")]
@@ -52,6 +56,7 @@ const TOPICS: &[Topic] = &[
     ("corpus_evaluate", corpus_evaluate::trials),
     ("decompile", decompile::trials),
     ("engines", engines::trials),
+    ("equal", equal::trials),
     ("golden", golden::trials),
     ("lint", lint::trials),
     ("pattern", pattern::trials),

@@ -39,6 +39,8 @@ pub(super) const CODES: &[(Code, &str)] = &[
     (Code("E0762"), "two documents would go to standard output"),
     (Code("E0772"), "only the text of a profile can be made smaller"),
     (Code("E0773"), "the search for a smaller profile was stopped"),
+    (Code("E0774"), "a line of a list of requests that is none"),
+    (Code("E0775"), "a run that has nothing about the profile"),
     (Code("E0780"), "no profile of that name"),
     (Code("E0781"), "the profile refuses to execute the command"),
     (Code("E0782"), "a command could not be run"),

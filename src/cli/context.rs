@@ -82,6 +82,7 @@ pub(super) const LIMITS: &[(&str, &str, u64)] = &[
     ("import-bytes", "size of all imported files", Limits::DEFAULT.import_bytes as u64),
     ("rules", "rules of a policy", Limits::DEFAULT.rules as u64),
     ("filter-tests", "tests in all filters of a policy", Limits::DEFAULT.filter_tests as u64),
+    ("warnings", "warnings shown of one profile", Limits::DEFAULT.warnings as u64),
     ("minimize-tests", "texts that `sbpl minimize` tries", crate::minimize::Options::TESTS as u64),
     ("filter-depth", "filters inside each other, at most 256", Limits::DEFAULT.filter_depth as u64),
 ];
@@ -133,7 +134,7 @@ impl Context {
             context.entitlements = Some(read_entitlements(&context, path)?);
         }
         for definition in &common.define {
-            let Some((key, value)) = definition.split_once('=') else {
+            let Some((key, value)) = definition.split_once('=').filter(|(key, _)| !key.is_empty()) else {
                 let message = format!("-D {definition}: expected KEY=VALUE");
                 return Err(Failure::new(Exit::Usage, CODE_DEFINE, message));
             };

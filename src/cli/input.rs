@@ -65,6 +65,7 @@ pub(super) fn options(context: &Context) -> EvalOptions {
             import_bytes: size("import-bytes"),
             rules: size("rules"),
             filter_tests: size("filter-tests"),
+            warnings: size("warnings"),
             filter_depth: size("filter-depth").min(crate::policy::MAX_FILTER_DEPTH),
         },
     }

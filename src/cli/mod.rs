@@ -39,6 +39,7 @@ struct Command {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Compile(compile::Args),
+    Coverage(coverage::Args),
     Decide(decide::Args),
     Decompile(decompile::Args),
     Exec(exec::Args),
@@ -74,6 +75,7 @@ mod clean;
 mod codes;
 mod compile;
 mod completions;
+mod coverage;
 mod decide;
 mod decided;
 mod decode;
@@ -108,6 +110,7 @@ impl Verb {
     fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
         match self {
             Self::Compile(args) => args.run(context),
+            Self::Coverage(args) => args.run(context),
             Self::Decide(args) => args.run(context),
             Self::Decompile(args) => args.run(context),
             Self::Exec(args) => args.run(context),

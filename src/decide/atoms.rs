@@ -6,7 +6,8 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::value::{Address, Attribute, Family, Transport, Value};
 use crate::pattern::automaton::{LazyDfa, Nfa};
-use crate::pattern::{Pattern, Variables};
+use crate::pattern::build::{self, Compiled};
+use crate::pattern::{Pattern, Variables, regex};
 use crate::policy::{Arg, Filter, Host, NetworkAddress, Test};
 use crate::vocab::{ArgKind, FilterId, Target};
 
@@ -306,6 +307,8 @@ pub(crate) struct Atoms {
     target: &'static Target,
     columns: IndexMap<Attribute, Column>,
     entitlements: EntitlementFilters,
+    /// Patterns are taken apart as the compiler stores them, so that a profile and its compiled form have the same atoms.
+    canonical: bool,
 }
 
 impl Atoms {
@@ -314,6 +317,7 @@ impl Atoms {
         Self {
             target,
             columns: IndexMap::new(),
+            canonical: false,
             entitlements: EntitlementFilters {
                 load: named("%entitlement-load"),
                 boolean: named("%entitlement-boolean"),
@@ -322,6 +326,11 @@ impl Atoms {
                 is_present: named("%entitlement-is-present"),
             },
         }
+    }
+
+    /// For comparing: one test may become several atoms.
+    pub(crate) fn canonical(target: &'static Target) -> Self {
+        Self { canonical: true, ..Self::new(target) }
     }
 
     pub(crate) fn column(&self, number: u32) -> Option<&Column> {
@@ -350,6 +359,13 @@ impl Atoms {
     /// `loaded` is the entitlement that a `%entitlement-load` before has put in place.
     fn expr(&mut self, filter: &Filter, loaded: &mut Option<Vec<u8>>) -> Expr {
         match filter {
+            Filter::Test(Test { filter, arg: Arg::Pattern(pattern) }) if self.canonical && !pattern.has_variables() => {
+                let parts = canonical(pattern, folds(self.target, *filter)).into_iter().map(|pattern| {
+                    let test = Test { filter: *filter, arg: Arg::Pattern(pattern) };
+                    Expr::Atom(self.atom(&test, &mut loaded.clone()))
+                });
+                Expr::Any(parts.collect())
+            }
             Filter::Test(test) => Expr::Atom(self.atom(test, loaded)),
             Filter::All(parts) => Expr::All(parts.iter().map(|part| self.expr(part, loaded)).collect()),
             Filter::Any(parts) => Expr::Any(parts.iter().map(|part| self.expr(part, &mut loaded.clone())).collect()),
@@ -480,6 +496,20 @@ impl Atoms {
                 any
             }
         }
+    }
+}
+
+/// The patterns that the compiler makes of `pattern`: the same for all ways to write one language that it stores alike.
+fn canonical(pattern: &Pattern, folds: bool) -> Vec<Pattern> {
+    let pattern = if folds { pattern.fold_case() } else { pattern.clone() };
+    match build::compile(&pattern, &mut |_| 0) {
+        Ok(Compiled::Tree(tree)) => tree.ways(&[]).unwrap_or_else(|_| vec![pattern]),
+        Ok(Compiled::Regex(regex)) => {
+            let stored = regex::code::encode(&regex).ok().and_then(|record| regex::code::decode(&record).ok());
+            vec![stored.map_or(pattern, Pattern::from_regex)]
+        }
+        // A regex that nests too deep for a tree.
+        Err(_) => vec![pattern],
     }
 }
 

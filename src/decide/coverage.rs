@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::atoms::Atoms;
 use super::dag::{Dag, Root};
-use super::engine::{Decider, Engine};
+use super::engine::{Answer, Decider, Engine, Verdict};
 use super::exclusive::Exclusive;
+use super::path::PathVerdict;
 use super::rules::Rules;
 use super::space::{Budget, Space, Undecided};
 use super::value::Request;
@@ -29,11 +30,29 @@ pub enum Reason {
 pub fn deciders<'r>(engine: &Engine, requests: impl IntoIterator<Item = &'r Request>) -> BTreeMap<Decider, usize> {
     let mut counts = BTreeMap::new();
     for request in requests {
-        if let Some(decider) = engine.decide(request).only_decider() {
-            *counts.entry(decider).or_default() += 1;
-        }
+        count(&engine.decide(request), &mut counts);
     }
     counts
+}
+
+/// How often each rule (or default) decided about a path as a program gives it: the operation, and the metadata of each link on
+/// the way up to one that is refused.
+pub fn deciders_on_the_way(verdict: &PathVerdict) -> BTreeMap<Decider, usize> {
+    let mut counts = BTreeMap::new();
+    for (_, link) in &verdict.links {
+        count(link, &mut counts);
+        if link.answer == Answer::Deny {
+            return counts;
+        }
+    }
+    count(&verdict.operation, &mut counts);
+    counts
+}
+
+fn count(verdict: &Verdict, counts: &mut BTreeMap<Decider, usize>) {
+    if let Some(decider) = verdict.only_decider() {
+        *counts.entry(decider).or_default() += 1;
+    }
 }
 
 /// The rules that decide no request in any of their operations, each with the reason in the last operation that it names.

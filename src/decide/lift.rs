@@ -142,7 +142,7 @@ fn condition(target: &Target, program: &Program, filter: FilterId, argument: &Ar
         }),
         Argument::Pattern(id) => {
             let tree = program.patterns.get(id.index());
-            let patterns = tree.map_or(Ok(Vec::new()), |tree| tree.to_patterns(&program.variables.names));
+            let patterns = tree.map_or(Ok(Vec::new()), |tree| tree.ways(&program.variables.names));
             let patterns = patterns.map_err(|error| GraphError::Pattern(id.0, error))?;
             Filter::Any(patterns.into_iter().map(|pattern| test(Arg::Pattern(pattern))).collect())
         }

@@ -147,7 +147,7 @@ impl<'a> Comparison<'a> {
         if target.name() != other.name() {
             return Err(CompareError::Targets(target.name(), other.name()));
         }
-        let mut atoms = Atoms::new(target);
+        let mut atoms = Atoms::canonical(target);
         let mut compiled = Vec::new();
         for side in [a, b] {
             compiled.push(match side {

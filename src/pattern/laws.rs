@@ -56,6 +56,8 @@ fn matches(pattern: &Pattern, subject: &[u8]) -> bool {
 fn check_tree(tree: &PatternTree, subject: &[u8], expected: bool) -> Result<(), TestCaseError> {
     let filters = tree.to_patterns(&[]).unwrap();
     prop_assert_eq!(filters.iter().any(|filter| matches(filter, subject)), expected, "filters {:?}", filters);
+    let ways = tree.ways(&[]).unwrap();
+    prop_assert_eq!(ways.iter().any(|way| matches(way, subject)), expected, "ways {:?}", ways);
     for style in [Style::Modern, Style::Old] {
         let bytes = code::encode(tree, style).unwrap();
         prop_assert_eq!(code::run(&bytes, subject, &[]).unwrap(), expected, "{:?} code {:02x?}", style, bytes);

@@ -45,6 +45,7 @@ codes! {
     RULE_LIMIT = "E0234", "the profile makes too many rules";
     FILTER_LIMIT = "E0235", "filters are nested too deep or have too many parts";
     OBSOLETE_OPERATION = "E0250", "an operation name that newer systems spell otherwise";
+    MORE_WARNINGS = "E0251", "there are more warnings than are shown";
 }
 
 /// The codes of imports that fail: about the place where a profile is evaluated, not about the profile.

@@ -35,7 +35,9 @@ pub(super) struct Evaluator<'a> {
     pub(super) sources: SourceMap,
     pub(super) policy: Option<Policy>,
     pub(super) filters: Filters,
-    pub(super) warnings: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
+    /// Warnings beyond the limit.
+    more_warnings: u64,
     /// The texts being run, innermost last; the first is the profile.
     pub(super) texts: Vec<Running>,
     /// Rules of the message filters being read, innermost last.
@@ -64,6 +66,7 @@ impl<'a> Evaluator<'a> {
             policy: None,
             filters: Filters::default(),
             warnings: Vec::new(),
+            more_warnings: 0,
             texts: vec![Running { source: Some(top), import_path: None }],
             message_filters: Vec::new(),
             syscall_inference: true,
@@ -249,9 +252,24 @@ impl<'a> Evaluator<'a> {
     }
 
     pub(super) fn warn(&mut self, diagnostic: Diagnostic) {
-        if self.warned.insert((diagnostic.location, diagnostic.message.clone())) {
-            self.warnings.push(diagnostic);
+        if !self.warned.insert((diagnostic.location, diagnostic.message.clone())) {
+            return;
         }
+        if self.warnings.len() < self.options.limits.warnings {
+            self.warnings.push(diagnostic);
+        } else {
+            self.more_warnings += 1;
+        }
+    }
+
+    /// The warnings, and how many there are besides.
+    pub(super) fn take_warnings(&mut self) -> Vec<Diagnostic> {
+        let mut warnings = std::mem::take(&mut self.warnings);
+        if self.more_warnings > 0 {
+            let text = format!("{} more warnings", self.more_warnings);
+            warnings.push(Diagnostic::warning(super::codes::MORE_WARNINGS, text));
+        }
+        warnings
     }
 
     /// A text starts to run.

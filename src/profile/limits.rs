@@ -26,6 +26,8 @@ pub struct Limits {
     pub rules: usize,
     /// Tests in all filters of the policy.
     pub filter_tests: usize,
+    /// Warnings that are kept; the last says how many more there were.
+    pub warnings: usize,
     /// Filters inside each other; at most [`MAX_FILTER_DEPTH`].
     pub filter_depth: usize,
 }
@@ -48,6 +50,7 @@ impl Limits {
         import_bytes: 64 << 20,
         rules: 200_000,
         filter_tests: 2_000_000,
+        warnings: 100,
         filter_depth: MAX_FILTER_DEPTH,
     };
 

@@ -142,14 +142,16 @@ pub fn evaluate(source: Source, loader: &dyn Loader, options: &EvalOptions) -> R
         Ok(()) => {}
         Err(error) => {
             let mut diagnostics = report::diagnostics(&machine, &error);
-            let Evaluator { sources, mut warnings, .. } = machine.host;
+            let mut warnings = machine.host.take_warnings();
             warnings.append(&mut diagnostics);
+            let sources = machine.host.sources;
             return Err(Box::new(EvalFailure { diagnostics: warnings, sources }));
         }
     }
     machine.host.add_implicit_rules();
     let steps = machine.heap.work();
-    let Evaluator { policy, sources, warnings, missing_params, .. } = machine.host;
+    let warnings = machine.host.take_warnings();
+    let Evaluator { policy, sources, missing_params, .. } = machine.host;
     match policy {
         Some(policy) => {
             let missing_params = missing_params.into_iter().collect();

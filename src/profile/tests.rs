@@ -803,3 +803,14 @@ fn balance(words: &[&str]) -> String {
     out.extend(std::iter::repeat_n(")", depth));
     out.join(" ")
 }
+
+/// Warnings are kept up to the limit; the last line says how many there were besides.
+#[test]
+fn warnings_have_a_limit() {
+    let text = format!("(version 1)\n{}", "(allow iokit-open)\n".repeat(5));
+    let mut options = EvalOptions::default();
+    options.limits.warnings = 3;
+    let warnings = evaluate(Source::new("t.sb", text.into_bytes()), &NoImports, &options).unwrap().warnings;
+    let texts: Vec<&str> = warnings.iter().map(|warning| warning.message.as_str()).collect();
+    assert_eq!((texts.len(), texts.last()), (4, Some(&"2 more warnings")), "{texts:?}");
+}

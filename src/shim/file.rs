@@ -11,6 +11,9 @@ use crate::vocab::Action;
 /// Deepest nesting of `for-profile` and `unless-rule`.
 const MAX_STEP_DEPTH: usize = 16;
 
+/// A shim file is a page or two; a much larger one is refused unread.
+const LIMITS: SyntaxLimits = SyntaxLimits { max_bytes: 1 << 20, ..SyntaxLimits::DEFAULT };
+
 /// One shim, with the text it was read from.
 #[derive(Debug, Clone)]
 pub struct Shim {
@@ -159,7 +162,7 @@ impl Shim {
 }
 
 fn read(text: &[u8]) -> Result<Tree, Vec<ShimError>> {
-    let parsed = syntax::parse(text, &SyntaxLimits::default());
+    let parsed = syntax::parse(text, &LIMITS);
     if parsed.errors.is_empty() {
         return Ok(parsed.tree);
     }

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use libtest_mimic::{Failed, Trial};
 use sbpl::blob::{Blob, Options, Program};
 use sbpl::compile::{Limits, compile};
-use sbpl::decide::{Address, Attribute, Budget, Engine, Family, Graph, PATH, Request, Transport, Value};
+use sbpl::decide::{Budget, Engine, Graph};
 use sbpl::diag::Source;
 use sbpl::diff::semantic::{Change, Comparison, Side};
-use sbpl::policy::{Arg, Policy};
+use sbpl::policy::Policy;
 use sbpl::profile::{EvalOptions, MemoryLoader, Params, evaluate};
-use sbpl::vocab::ArgKind;
 
 use crate::counts;
+use crate::requests::Requests;
 
 pub(crate) fn trials(folder: PathBuf) -> Vec<Trial> {
     let golden = folder.join("golden/macos-14.4");
@@ -22,7 +22,7 @@ pub(crate) fn trials(folder: PathBuf) -> Vec<Trial> {
 }
 
 /// Requests asked of each profile.
-const REQUESTS: usize = 300;
+const REQUESTS: usize = 10_000;
 
 fn program(bytes: &[u8]) -> Result<Program, Failed> {
     Ok(Blob::parse(bytes, &Options::default())?.program()?)
@@ -87,60 +87,10 @@ fn unequal(policy: &Policy, program: &Program) -> Result<Option<String>, Failed>
     Ok(differs.map(|(operation, change)| format!("{}: {change:?}", target.operation(operation).name)))
 }
 
-/// The same numbers in every run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % bound.max(1)
-    }
-}
-
-/// A value that the profile tests, changed a little now and then.
+/// A request that the two engines answer in different ways.
 fn disagreement(policy: &Policy, program: &Program) -> Result<Option<String>, Failed> {
-    let target = policy.target();
-    let mut tests = Vec::new();
-    for rule in policy.rules() {
-        if let Some(filter) = &rule.filter {
-            filter.for_each_test(&mut |test| tests.push(test.clone()));
-        }
-    }
     let (engine, graph) = (Engine::new(policy.clone()), Graph::new(program, None)?);
-    let operations: Vec<_> = target.operations().iter().filter(|operation| operation.in_op_table).collect();
-    let mut random = Random(1);
-    for _ in 0..REQUESTS {
-        let mut request = Request::new(operations[random.below(operations.len())].id).with_path("/private/tmp/x");
-        request.closed = true;
-        for _ in 0..random.below(4) {
-            if tests.is_empty() {
-                break;
-            }
-            let test = &tests[random.below(tests.len())];
-            let suffix = ["", "x", "/x", "/x/y"][random.below(4)];
-            let text = |text: &[u8]| Value::string([text, suffix.as_bytes()].concat());
-            let value = match &test.arg {
-                Arg::Pattern(pattern) => text(pattern.text()),
-                Arg::String(string) => text(string),
-                Arg::Integer(number) => Value::number(number.wrapping_add(random.below(2) as u16)),
-                Arg::Integers(numbers) => Value::Numbers(numbers.iter().take(1).copied().collect()),
-                Arg::Bool(flag) => Value::Flag(*flag),
-                Arg::None if target.filter(test.filter).is_some_and(|info| info.argument == ArgKind::Bool) => {
-                    Value::Flag(true)
-                }
-                Arg::None => continue,
-                Arg::Network(address) => Value::Address(Address {
-                    family: Some(if random.below(2) == 0 { Family::V4 } else { Family::V6 }),
-                    transport: Some(if random.below(2) == 0 { Transport::Tcp } else { Transport::Udp }),
-                    local: Some(random.below(2) == 0),
-                    port: Some(address.port.unwrap_or(22)),
-                }),
-            };
-            request.set(Attribute::Filter(test.filter), value);
-        }
-        if request.get(&Attribute::Filter(PATH)).is_none() {
-            request.set(Attribute::Filter(PATH), Value::string("/"));
-        }
+    for request in Requests::new(policy).take(REQUESTS) {
         let answers = [engine.decide(&request).answer, graph.decide(&request).answer];
         if answers[0] != answers[1] {
             return Ok(Some(format!("{answers:?} for {request:?}")));

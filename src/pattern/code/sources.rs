@@ -16,17 +16,35 @@ impl PatternTree {
     /// [`CodeErrorKind::UnknownVariable`]; [`CodeErrorKind::TooLarge`] when the texts would take more than 16 MiB or a
     /// regex exceeds that module's limits.
     pub fn to_patterns(&self, variables: &[Vec<u8>]) -> Result<Vec<Pattern>, CodeError> {
-        let mut lister = Lister { variables, out: Vec::new(), size: 0 };
+        self.listed(variables, false)
+    }
+
+    /// The same with one filter for each way through the tree, so that a union gives what its members give each.
+    ///
+    /// # Errors
+    /// As [`PatternTree::to_patterns`].
+    pub(crate) fn ways(&self, variables: &[Vec<u8>]) -> Result<Vec<Pattern>, CodeError> {
+        self.listed(variables, true)
+    }
+
+    fn listed(&self, variables: &[Vec<u8>], apart: bool) -> Result<Vec<Pattern>, CodeError> {
+        let mut lister = Lister { variables, apart, out: Vec::new(), size: 0 };
         lister.list(self.alternatives(), &mut Vec::new())?;
         Ok(lister.out)
     }
 }
 
-/// The plain steps on the way to a list.
+/// The steps on the way to a list: plain ones, unless ways are kept apart.
 type Path<'t> = Vec<&'t Step>;
+
+fn is_plain(step: &Step) -> bool {
+    matches!(step, Step::Literal(_) | Step::Variable(_))
+}
 
 struct Lister<'v> {
     variables: &'v [Vec<u8>],
+    /// One filter for each way, also where the way is not plain.
+    apart: bool,
     out: Vec<Pattern>,
     size: usize,
 }
@@ -38,14 +56,17 @@ impl Lister<'_> {
             Some(Step::Literal(text)) => text.last() != Some(&b'/'),
             other => other.is_some(),
         };
-        let subpath = nameable && list.iter().any(is_everything_below) && list.contains(&Alternative::End);
+        let plain = path.iter().all(|step| is_plain(step));
+        let subpath = plain && nameable && list.iter().any(is_everything_below) && list.contains(&Alternative::End);
         for alternative in list {
             match alternative {
                 Alternative::End if subpath => {}
+                Alternative::End if !plain => self.way(path, Some(Node::End))?,
+                Alternative::All if !plain => self.way(path, None)?,
                 Alternative::End => self.push(PatternKind::Literal, path)?,
                 Alternative::All => self.push(PatternKind::Prefix, path)?,
                 below if subpath && is_everything_below(below) => self.push(PatternKind::Subpath, path)?,
-                Alternative::Then(step @ (Step::Literal(_) | Step::Variable(_)), children) => {
+                Alternative::Then(step, children) if self.apart || is_plain(step) => {
                     path.push(step);
                     self.list(children, path)?;
                     path.pop();
@@ -94,6 +115,20 @@ impl Lister<'_> {
         Ok(())
     }
 
+    /// The regex of a way that is not plain.
+    fn way(&mut self, path: &Path<'_>, end: Option<Node>) -> Result<(), CodeError> {
+        let mut parts = Vec::new();
+        for (place, step) in path.iter().enumerate() {
+            match step {
+                Step::Search(byte) if place == 0 => parts.push(Node::Byte(*byte)),
+                _ if place == 0 => parts.extend([Node::Start, self.step(step)?]),
+                _ => parts.push(self.step(step)?),
+            }
+        }
+        parts.extend(end);
+        self.push_regex(parts)
+    }
+
     fn regex(&mut self, path: &Path<'_>, alternative: &Alternative) -> Result<(), CodeError> {
         let parts = match alternative {
             Alternative::Then(Step::Search(byte), children) if path.is_empty() => {
@@ -108,6 +143,10 @@ impl Lister<'_> {
                 parts
             }
         };
+        self.push_regex(parts)
+    }
+
+    fn push_regex(&mut self, parts: Vec<Node>) -> Result<(), CodeError> {
         let regex = Regex::new(Node::concat(merge_repeats(parts))).map_err(|_| too_large())?;
         let pattern = Pattern::from_regex(regex);
         self.grow(pattern.text().len())?;

@@ -17,6 +17,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Component, Path};
 
+use super::artifact::RuntimeResults;
 use super::error::ProbeError;
 
 /// Name of the index, the commit of a bundle.
@@ -62,6 +63,14 @@ fn words(error: &std::io::Error) -> String {
 /// True for a relative path that stays inside: only normal components.
 fn is_inside(name: &str) -> bool {
     !name.is_empty() && Path::new(name).components().all(|component| matches!(component, Component::Normal(_)))
+}
+
+/// What the probes of a bundle came to, by profile.
+///
+/// # Errors
+/// The document cannot be read, or does not have its shape.
+pub fn results(folder: &Path) -> Result<RuntimeResults, ProbeError> {
+    read_json(&folder.join("runtime_results.json"))
 }
 
 /// Reads a JSON document of at most 256 MiB.
