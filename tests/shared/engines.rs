@@ -22,7 +22,7 @@ pub(crate) fn trials(folder: PathBuf) -> Vec<Trial> {
 }
 
 /// Requests asked of each profile.
-const REQUESTS: usize = 10_000;
+const REQUESTS: usize = 300;
 
 fn program(bytes: &[u8]) -> Result<Program, Failed> {
     Ok(Blob::parse(bytes, &Options::default())?.program()?)
