@@ -109,7 +109,11 @@ fn lint(context: &mut Context, plan: Option<PathBuf>) -> Result<Exit, Box<Failur
         }));
     } else {
         for finding in &findings {
-            context.print(format!("{}\n", finding.text));
+            let place = finding.location.and_then(|location| set.sources().position(location));
+            context.print(match place {
+                Some((file, at)) => format!("{file}:{}:{}: {}\n", at.line, at.column, finding.text),
+                None => format!("{}\n", finding.text),
+            });
         }
     }
     Ok(if findings.is_empty() { Exit::Fine } else { Exit::BadInput })

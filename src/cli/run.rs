@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
@@ -17,6 +17,7 @@ use super::host::host;
 use super::imports::FileLoader;
 use super::plan;
 use super::progress::Bar;
+use super::world;
 use crate::diag::{Diagnostic, Severity, SourceMap};
 use crate::probe::artifact::Selection;
 use crate::probe::{self, Clock, Files, Identity, ProbeError, ReadFailure, Report, RunOptions};
@@ -51,6 +52,12 @@ pub(super) struct Args {
     /// Profiles and probes at a time; without it as many as there are processors.
     #[arg(long, short = 'j', value_name = "N")]
     jobs: Option<NonZeroUsize>,
+    /// Longest time for one probe, in seconds; without a profile it has half of that. A probe that takes longer is a timeout.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = time_limit)]
+    time_limit: Duration,
+    /// Links and case of the file system, as JSON; without it what every macOS 14 has. Not for --backend seatbelt.
+    #[arg(long, value_name = "FILE.json")]
+    world: Option<PathBuf>,
     /// Who starts the probes of --backend seatbelt: this process, or a worker of launchd that no sandboxed process is above.
     #[arg(long, value_enum, default_value_t = Channel::Direct, value_name = "CHANNEL")]
     channel: Channel,
@@ -125,8 +132,12 @@ impl Args {
             parameters: context.params.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
             stage: self.staged.clone(),
         };
-        let setup = Setup { probes: probe_setup(&scratch), mac, ..Setup::macos_14() };
+        let world = world::read(context, self.world.as_deref())?;
+        let setup = Setup { world, probes: probe_setup(&scratch), mac, time_limit: self.time_limit };
         let backend = self.backend.open(context, &setup)?;
+        if self.world.is_some() && backend.kind() == BackendKind::Seatbelt {
+            context.tell("--world is not used: macOS has a file system of its own");
+        }
         // On a Mac the best one is missing for a reason, which should not pass for a choice.
         if self.backend == Choice::Auto
             && (cfg!(target_os = "macos") || self.system.is_some())
@@ -184,8 +195,8 @@ impl Args {
         let Some(plan) = &self.plan else {
             return wrong("--channel launchd_clean needs a plan in a folder of its own");
         };
-        if self.matrix.is_some() || self.dry {
-            return wrong("--channel launchd_clean takes neither --matrix nor --dry");
+        if self.matrix.is_some() || self.dry || self.world.is_some() {
+            return wrong("--channel launchd_clean takes none of --matrix, --dry and --world");
         }
         if !matches!(self.backend, Choice::Auto | Choice::Seatbelt) {
             return wrong("--channel launchd_clean is for --backend seatbelt");
@@ -198,6 +209,7 @@ impl Args {
         add("--only-profile", self.only_profile.clone());
         add("--only-scenario", self.only_scenario.clone());
         add("--jobs", self.jobs.iter().map(ToString::to_string).collect());
+        add("--time-limit", vec![self.time_limit.as_secs_f64().to_string()]);
         add("--system", self.system.iter().map(|path| absolute(path)).collect());
         add("--log-tool", vec![absolute(&self.log_tool)]);
         add("-I", context.import_dirs.iter().map(|path| absolute(path)).collect());
@@ -210,6 +222,16 @@ impl Args {
         clean::run(context, &request)
     }
 }
+
+/// Seconds, also parts of one.
+fn time_limit(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0 && *seconds <= MAX_SECONDS);
+    let limit = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    limit.ok_or_else(|| format!("seconds, more than 0 and at most {MAX_SECONDS}"))
+}
+
+/// A day.
+const MAX_SECONDS: f64 = 86_400.0;
 
 /// A private folder for the fixtures of real probes.
 fn scratch() -> Result<TempDir, Box<Failure>> {

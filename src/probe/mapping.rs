@@ -13,7 +13,8 @@ use super::artifact::{
 };
 use super::error::ProbeError;
 use super::lanes::Joined;
-use super::run::{Documents, fits, short, unique};
+use super::names::{fits, short, unique};
+use super::run::Documents;
 use super::{pool, tag};
 
 const FOLDER: &str = "runtime_mappings";

@@ -34,6 +34,7 @@ mod lint;
 mod mapping;
 pub mod matrix;
 mod mismatch;
+mod names;
 mod one;
 mod place;
 pub mod plan;

@@ -103,8 +103,8 @@ fn plans_that_are_refused() {
 #[test]
 fn hostile_ids_stay_in_the_bundle() {
     assert_eq!(
-        run::runtime_stem("book/v11_read_subpath.sb", "bucket5:v11_read_subpath"),
+        names::runtime_stem("book/v11_read_subpath.sb", "bucket5:v11_read_subpath"),
         "v11_read_subpath.bucket5_v11_read_subpath.runtime"
     );
-    assert_eq!(run::runtime_stem("../..", "/etc/../x\n"), "..._etc_.._x_.runtime");
+    assert_eq!(names::runtime_stem("../..", "/etc/../x\n"), "..._etc_.._x_.runtime");
 }

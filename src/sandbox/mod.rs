@@ -25,6 +25,7 @@ pub use simulated::Simulated;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -128,6 +129,8 @@ pub struct Setup {
     pub probes: Option<ProbeSetup>,
     /// What the backend of macOS needs besides.
     pub mac: MacSetup,
+    /// How long a real probe may take; without a profile it has half of that.
+    pub time_limit: Duration,
 }
 
 /// What the backend of macOS takes of the outside.
@@ -161,9 +164,12 @@ pub struct ProbeSetup {
 }
 
 impl Setup {
+    /// How long a probe may take when nobody says otherwise (`spec/probe-runner.md` section 2.1).
+    pub const TIME_LIMIT: Duration = Duration::from_secs(10);
+
     /// The world of macOS 14 and nothing else.
     pub fn macos_14() -> Self {
-        Self { world: World::macos_14(), probes: None, mac: MacSetup::default() }
+        Self { world: World::macos_14(), probes: None, mac: MacSetup::default(), time_limit: Self::TIME_LIMIT }
     }
 }
 

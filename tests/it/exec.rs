@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sbpl::diag::Source;
 use sbpl::probe::artifact::RuntimeResults;
@@ -253,6 +254,35 @@ fn ends_of_probes_have_their_classes() {
         assert_eq!(seen.evidence.class, Some(class), "{rule} {operation} {target}: {seen:?}");
         assert_eq!((seen.outcome, seen.stage), (class.outcome(), class.stage()));
         assert_eq!(seen.decided_by.is_some(), class == Class::Denied, "{rule} {operation}");
+    }
+}
+
+/// A probe that takes longer than it may is a timeout, whatever was refused before; without a profile too.
+#[test]
+fn slow_probes_are_timeouts() {
+    use std::os::unix::fs::PermissionsExt;
+    if left_out() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().canonicalize().unwrap().join("slow");
+    std::fs::write(&program, "#!/bin/sh\ncat /etc/hosts\nsleep 60\n").unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    let limited = Setup { time_limit: Duration::from_millis(600), ..setup(scratch.path()) };
+    let backend = Supervised::open(&limited).unwrap();
+    let text = "(version 1)\n(allow default)\n(deny file-read* (literal \"/private/etc/hosts\"))\n";
+    let policy = evaluate(Source::new("case.sb", text.as_bytes()), &NoImports, &EvalOptions::default()).unwrap().policy;
+    let input = ProfileInput { bytes: text.as_bytes().into(), rules: Rules::Policy(Arc::new(policy)) };
+    let target = program.to_str().unwrap().to_owned();
+    let action = Action { operation: "process-exec".to_owned(), target, filter: None };
+    let started = Instant::now();
+    let confined = backend.apply(&input).unwrap().try_action(&action);
+    let unconfined = backend.try_unconfined(&action);
+    assert!(started.elapsed() < Duration::from_secs(20));
+    for seen in [confined, unconfined] {
+        assert_eq!((seen.evidence.class, seen.outcome), (Some(Class::Timeout), Outcome::Undecided), "{seen:?}");
+        assert_eq!(seen.exit_code, None);
     }
 }
 

@@ -342,6 +342,41 @@ fn a_run_tells_denials_from_everything_else() {
     round_trip::<ObserverResults>(&observer);
 }
 
+/// A probe that takes longer than it may is a timeout, with and without the profile; neither is a denial.
+#[test]
+fn slow_probes_are_timeouts() {
+    let folder = tempfile::tempdir().unwrap();
+    // Nobody opens the other end.
+    let pipe = folder.path().canonicalize().unwrap().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let plan = Plan::new(PROFILE, &[("slow", "file-read*", pipe.to_str().unwrap(), "deny")]);
+    let (status, stderr, bundle) = plan.run(&[], &["--time-limit", "0.6"]);
+    assert_eq!(status, 1, "{stderr}");
+    let row = &document(&bundle, "runtime_results.json")["p"]["probes"][0];
+    assert_eq!((&row["class"], &row["actual"]), (&json!("timeout"), &Value::Null));
+    assert_eq!(row["runtime_result"]["failure_kind"], "probe_timeout");
+    let baseline = document(&bundle, "baseline_results.json");
+    assert_eq!(baseline["results"][0]["error"], "timeout");
+}
+
+/// Only a calibrated oracle stands in a packet; one that is not says nothing there.
+#[test]
+fn packets_have_what_a_calibrated_oracle_said() {
+    let plan = Plan::new(PROFILE, &[("denied", "mach-lookup", "a.b", "allow")]);
+    let packet = |variables: &[(&str, &str)]| {
+        let (status, stderr, bundle) = plan.run(variables, &[]);
+        assert_eq!(status, 1, "{stderr}");
+        let packet = document(&bundle, "mismatch_packets.jsonl");
+        check("mismatch_packet", &packet);
+        (packet["oracle_check"].clone(), packet["mismatch_reason"].clone())
+    };
+    let said = json!({
+        "decision": "deny", "stage": "pre_syscall", "filter_type": 2, "filter_type_name": "global-name", "argument": "a.b",
+    });
+    assert_eq!(packet(&[]), (said, json!("expectation_too_strong")));
+    assert_eq!(packet(&[("STANDIN_SHIFT", "1")]), (Value::Null, json!("expectation_too_strong")));
+}
+
 /// A log that names the probe's process is a witness beside its result.
 #[test]
 fn the_log_is_joined_by_process() {

@@ -5,6 +5,7 @@ use serde_json::Map;
 use super::intent;
 use crate::probe::artifact::{BaselineResult, PathObservation, ProbeResult};
 use crate::probe::registry::Decision;
+use crate::sandbox::class::Class;
 use crate::sandbox::{Observation, Outcome, PathSource};
 
 /// The row of one probe without the profile.
@@ -26,7 +27,8 @@ pub(in crate::probe) fn baseline_row(id: &str, probe: &ProbeResult, seen: &Obser
         stderr: cut(&seen.stderr),
         reached_primary_op: true,
         decision_path: "baseline".to_owned(),
-        error: None,
+        // The status has two values only; one that ran out of time was not refused.
+        error: (seen.evidence.class == Some(Class::Timeout)).then(|| Class::Timeout.name().to_owned()),
         extra: Map::new(),
     }
 }

@@ -34,6 +34,8 @@ pub(super) struct Joined<'a> {
     pub(super) event: Event,
     /// The event as its document has it: keys sorted, no nulls.
     pub(super) value: Value,
+    /// What a calibrated oracle said.
+    pub(super) oracle: Option<oracle::Check>,
     /// Which path the baseline saw, for operations on files.
     pub(super) baseline_witness: Option<PathWitness>,
     /// Which path the scenario saw, for operations on files.
@@ -49,11 +51,13 @@ impl<'a> Joined<'a> {
         profile: &ProfileResult,
         probe: &'a ProbeResult,
         baseline: Option<&'a BaselineResult>,
+        calibration: Option<&Value>,
     ) -> Self {
         let event = event::event(documents, profile_id, profile, probe, baseline);
         let on_files = probe.operation.starts_with("file-");
         Self {
             value: sorted(json!(event), true),
+            oracle: oracle::check(event.seatbelt_callouts.as_ref(), calibration),
             event,
             baseline_witness: baseline.filter(|_| on_files).map(|row| witness::of_baseline(profile_id, probe, row)),
             scenario_witness: on_files.then(|| witness::of_scenario(profile_id, probe)),
@@ -88,11 +92,13 @@ pub(super) fn join<'a>(
             probes.map(move |(at, probe)| (id.as_str(), profile, probe, lane.get(at)))
         })
         .collect();
+    let calibration = documents.options.backend.calibration();
     const CHUNK: usize = 128;
     let chunks: Vec<_> = rows.chunks(CHUNK).collect();
     let joined = pool::ordered(documents.options.jobs, chunks.len(), |at| -> Vec<Joined<'a>> {
         let chunk = chunks.get(at).copied().unwrap_or_default();
-        chunk.iter().map(|&(id, profile, probe, row)| Joined::new(documents, id, profile, probe, row)).collect()
+        let joined = |&(id, profile, probe, row)| Joined::new(documents, id, profile, probe, row, calibration.as_ref());
+        chunk.iter().map(joined).collect()
     });
     let mut joined: Vec<Joined<'a>> = joined.into_iter().flatten().collect();
     let anchors = packet::Anchors::of(&joined);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, json};
 
 use super::Joined;
-use crate::probe::artifact::{DecisionEvent, Event, Expected, MismatchPacket, MismatchReason, PathWitness, RunContext};
+use crate::probe::artifact::{DecisionEvent, Expected, MismatchPacket, MismatchReason, PathWitness, RunContext};
 use crate::probe::registry::Decision;
 use crate::probe::run::Documents;
 use crate::probe::tag;
@@ -51,7 +51,7 @@ pub(super) fn packet(documents: &Documents<'_>, row: &Joined<'_>) -> MismatchPac
             target: event.target.clone(),
         },
         baseline: row.baseline.cloned(),
-        oracle_check: None,
+        oracle_check: row.oracle.as_ref().map(|check| check.value.clone()),
         canonicalization: witness.map(|witness| json!({ "witness_source": witness.lane, "witness": witness })),
         mismatch_reason: row.reason,
         extra: Map::new(),
@@ -72,11 +72,11 @@ pub(super) fn reason(row: &Joined<'_>, anchors: &Anchors) -> MismatchReason {
     let witnessed = event.intended_op_witnessed != Some(false) && event.actual.is_some();
     let other_path = witness
         .is_some_and(|witness| witness.canonicalization.alias_pair || witness.canonicalization.nofirmlink_differs);
-    let oracle = oracle(event);
+    let oracle = row.oracle.as_ref().map(|check| check.decision);
     match () {
         () if !witnessed => MismatchReason::OpNotWitnessed,
         () if other_path => MismatchReason::CanonicalizationBoundary,
-        () if row.baseline.is_some_and(|row| row.status == Decision::Deny) => {
+        () if row.baseline.is_some_and(|row| row.status == Decision::Deny && row.error.is_none()) => {
             MismatchReason::AmbientPlatformRestriction
         }
         () if oracle.is_some() && oracle != event.actual => MismatchReason::CapturePipelineDisagreement,
@@ -86,17 +86,6 @@ pub(super) fn reason(row: &Joined<'_>, anchors: &Anchors) -> MismatchReason {
         () if anchors.has_other(row) => MismatchReason::AnchorAliasGap,
         () => MismatchReason::ExpectationTooStrong,
     }
-}
-
-/// What the oracle decided: the first callout that did.
-fn oracle(event: &Event) -> Option<Decision> {
-    event.seatbelt_callouts.as_ref()?.as_array()?.iter().find_map(|callout| {
-        match callout.get("decision")?.as_str()? {
-            "allow" => Some(Decision::Allow),
-            "deny" => Some(Decision::Deny),
-            _ => None,
-        }
-    })
 }
 
 /// True for a path without `.`, `..`, empty components and a slash at its end.

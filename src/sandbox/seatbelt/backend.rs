@@ -25,9 +25,8 @@ use crate::sandbox::{
     ObservedPath, Outcome, PathSource, ProbeSetup, ProfileInput, Rules, SandboxError, Session, Setup, Stage,
 };
 
-/// Time limits of `spec/probe-runner.md` section 2.1.
-const PROBE_LIMIT: Duration = Duration::from_secs(10);
-const BASELINE_LIMIT: Duration = Duration::from_secs(5);
+/// For what is not a probe of the plan: the control profile, calibration, applying alone.
+const CHECK_LIMIT: Duration = Setup::TIME_LIMIT;
 /// A crash report is written by another process, after the crash.
 const REPORT_TRIES: u32 = 10;
 const REPORT_PAUSE: Duration = Duration::from_millis(200);
@@ -42,6 +41,7 @@ pub struct Seatbelt {
     system: System,
     probes: ProbeSetup,
     mac: MacSetup,
+    time_limit: Duration,
     /// Numbers of the profile files.
     files: AtomicU32,
     calibration: Value,
@@ -68,7 +68,8 @@ impl Seatbelt {
             Ok(_) | Err(_) => {}
         }
         let (files, fixtures) = (AtomicU32::new(0), Fixtures::default());
-        let mut backend = Self { system, probes, mac: setup.mac.clone(), files, calibration: Value::Null, fixtures };
+        let (mac, time_limit) = (setup.mac.clone(), setup.time_limit);
+        let mut backend = Self { system, probes, mac, time_limit, files, calibration: Value::Null, fixtures };
         backend.control().map_err(unavailable)?;
         backend.calibration = backend.calibrate();
         Ok(backend)
@@ -103,7 +104,7 @@ impl Seatbelt {
         let Ok(file) = self.profile_file(calibration_profile().as_bytes(), false) else { return Value::Null };
         let mut command = self.command(Kind::Calibrate);
         command.arg("--profile").arg(&file);
-        let ended = spawn::run(&mut command, PROBE_LIMIT, MAX_OUTPUT);
+        let ended = spawn::run(&mut command, CHECK_LIMIT, MAX_OUTPUT);
         let details = ended.ok().and_then(|ended| take_details(&ended.stdout).1);
         details.and_then(|details| details.get("calibration").cloned()).unwrap_or(Value::Null)
     }
@@ -131,7 +132,7 @@ impl Seatbelt {
         let file = self.profile_file(bytes, is_blob)?;
         let mut command = self.command(Kind::Confined);
         self.confine(&mut command, &file, is_blob);
-        let ended = spawn::run(&mut command, PROBE_LIMIT, MAX_OUTPUT)?;
+        let ended = spawn::run(&mut command, CHECK_LIMIT, MAX_OUTPUT)?;
         let markers = apply_markers(&ended.stderr);
         let apply = markers.iter().find(|marker| marker.stage == "apply");
         Ok(ApplyCheck {
@@ -173,7 +174,7 @@ impl Seatbelt {
         // What follows is no option, however it begins.
         command.arg("--").arg(target);
         let since = SystemTime::now();
-        let limit = if file.is_some() { PROBE_LIMIT } else { BASELINE_LIMIT };
+        let limit = if file.is_some() { self.time_limit } else { self.time_limit / 2 };
         let ended = match spawn::run(&mut command, limit, MAX_OUTPUT) {
             Ok(ended) => ended,
             Err(error) => return blank(Class::ExecRefused, Some(format!("no probe program: {error}"))),

@@ -30,10 +30,6 @@ use crate::sandbox::{
     PathSource, ProbeSetup, ProfileInput, SandboxError, Session, Setup, Stage, fixtures,
 };
 
-/// How long a probe may take (`spec/probe-runner.md` section 2.1).
-const SCENARIO_LIMIT: Duration = Duration::from_secs(10);
-/// The same without a profile.
-const BASELINE_LIMIT: Duration = Duration::from_secs(5);
 /// How much of what a probe prints is kept, in bytes.
 const KEPT: usize = 64 << 10;
 
@@ -42,6 +38,7 @@ const KEPT: usize = 64 << 10;
 pub struct Supervised {
     probes: ProbeSetup,
     world: World,
+    time_limit: Duration,
     /// Names of the host's tree, fixtures in their places.
     names: Mutex<Mapping>,
     /// What probes of the network connect to, until the backend goes.
@@ -58,7 +55,8 @@ impl Supervised {
         let probes = setup.probes.clone().ok_or_else(|| unavailable("no probe driver is given".to_owned()))?;
         availability().map_err(|reason| unavailable(reason.to_string()))?;
         let names = Mutex::new(Mapping::in_world(setup.world.clone()));
-        Ok(Self { probes, world: setup.world.clone(), names, listeners: Mutex::new(Vec::new()) })
+        let (world, time_limit) = (setup.world.clone(), setup.time_limit);
+        Ok(Self { probes, world, time_limit, names, listeners: Mutex::new(Vec::new()) })
     }
 
     fn listen(&self, action: &Action) -> Result<Option<Fixture>, SandboxError> {
@@ -132,7 +130,8 @@ impl Backend for Supervised {
         let failed = |message: String| ApplyFailure { api: BackendKind::Supervised.name(), errno: None, message };
         let judge = Judge::of(profile).map_err(|error| failed(error.to_string()))?;
         let supervisor = Supervisor::new(judge, locked(&self.names).clone());
-        Ok(Box::new(Confined { probes: self.probes.clone(), world: self.world.clone(), supervisor }))
+        let (probes, world) = (self.probes.clone(), self.world.clone());
+        Ok(Box::new(Confined { probes, world, time_limit: self.time_limit, supervisor }))
     }
 
     fn try_unconfined(&self, action: &Action) -> Observation {
@@ -145,17 +144,18 @@ impl Backend for Supervised {
         let words = arguments(kind, action, &target, false);
         let mut command = process::Command::new(&self.probes.driver);
         command.args(&words).env_clear().current_dir("/");
-        let ran = match bounded(command, &self.probes.scratch) {
+        let ran = match bounded(command, self.time_limit / 2, &self.probes.scratch) {
             Ok(ran) => ran,
             Err(error) => return undecided(Stage::Exec, error.to_string()),
         };
         let root = self.probes.scratch.display().to_string();
         let shown = |text: &str| if in_tree { text.replace(&root, "") } else { text.to_owned() };
         let (stdout, details) = take_details(&shown(&ran.stdout));
+        let timeout = ran.exit_code.is_none().then_some(Class::Timeout);
         let outcome = match ran.exit_code {
             Some(0) => Outcome::Allow,
-            Some(code) if code == i32::from(exit::NOT_AVAILABLE) => Outcome::Undecided,
-            _ => Outcome::Deny,
+            Some(code) if code != i32::from(exit::NOT_AVAILABLE) => Outcome::Deny,
+            _ => Outcome::Undecided,
         };
         Observation {
             outcome,
@@ -167,7 +167,8 @@ impl Backend for Supervised {
             command: commandline(&arguments(kind, action, &action.target, false)),
             details,
             path: in_tree.then(|| observed(&self.probes.scratch, &self.world, &action.target)).flatten(),
-            note: ran.exit_code.is_none().then(|| "timeout".to_owned()),
+            note: timeout.map(|class| class.name().to_owned()),
+            evidence: Evidence { class: timeout, ..Evidence::default() },
             ..undecided(Stage::Operation, String::new())
         }
     }
@@ -198,6 +199,7 @@ fn observed(root: &Path, world: &World, target: &str) -> Option<ObservedPath> {
 struct Confined {
     probes: ProbeSetup,
     world: World,
+    time_limit: Duration,
     supervisor: Supervisor,
 }
 
@@ -210,7 +212,7 @@ impl Session for Confined {
             args: words.iter().map(OsString::from).collect(),
             cwd: Some(PathBuf::from("/")),
             stdio: Stdio::Capture { limit: KEPT },
-            time_limit: Some(SCENARIO_LIMIT),
+            time_limit: Some(self.time_limit),
             start: Start::Handshake,
             ..Command::new(&self.probes.driver)
         };
@@ -314,13 +316,13 @@ struct Ran {
     stderr: String,
 }
 
-/// Runs `command` for at most [`BASELINE_LIMIT`]. What it prints goes to files without a name, so that nobody who keeps its
+/// Runs `command` for at most `limit`. What it prints goes to files without a name, so that nobody who keeps its
 /// output open is waited for.
-fn bounded(mut command: process::Command, folder: &Path) -> io::Result<Ran> {
+fn bounded(mut command: process::Command, limit: Duration, folder: &Path) -> io::Result<Ran> {
     let (mut out, mut err) = (tempfile::tempfile_in(folder)?, tempfile::tempfile_in(folder)?);
     command.stdin(process::Stdio::null()).stdout(out.try_clone()?).stderr(err.try_clone()?);
     let mut child = command.spawn()?;
-    let deadline = Instant::now() + BASELINE_LIMIT;
+    let deadline = Instant::now() + limit;
     let status = loop {
         match child.try_wait()? {
             Some(status) => break Some(status),
