@@ -109,3 +109,21 @@ fn a_record_of_two_kinds_is_checked_as_both() {
         assert!(!validate(&bytes, &Options::default(), mode).unwrap().valid);
     }
 }
+
+/// A message of the table that no terminal names is written too (found by fuzzing): its slot led to another record.
+#[test]
+fn a_message_that_nothing_names_is_written() {
+    let mut program = Program::new(Generation::Macos10_15);
+    let deny = program.add_terminal(Terminal { flags: 5, modifiers: Vec::new() });
+    let allow = program.add_terminal(Terminal::default());
+    let pattern = program.add_pattern(crate::pattern::code::decode(b"\x41/a\x0f\x00\x0f\x0a").unwrap());
+    let test = program.add_test(1, Argument::Pattern(pattern), allow, deny);
+    program.op_count = 145;
+    program.roots = Roots::Single(vec![test; 145]);
+    program.messages = vec![b"not named".to_vec(), b"neither".to_vec()];
+    let bytes = encode(&program).unwrap();
+    let options = Options { generation: Some(Generation::Macos10_15), ..Options::default() };
+    let read = Blob::parse(&bytes, &options).unwrap().program().unwrap();
+    assert_eq!(read.messages, program.messages);
+    assert_eq!(encode(&read).unwrap(), bytes);
+}

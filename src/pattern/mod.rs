@@ -39,6 +39,18 @@ pub enum PatternKind {
     Regex,
 }
 
+impl PatternKind {
+    /// What stands behind the quoted text in the anchored regex of the same meaning, `(/|$)` for a subpath.
+    pub(crate) fn regex_end(self) -> regex::Node {
+        use regex::Node;
+        match self {
+            Self::Literal => Node::End,
+            Self::Subpath => Node::alternate(vec![Node::Byte(b'/'), Node::End]),
+            Self::Prefix | Self::Regex => Node::Empty,
+        }
+    }
+}
+
 /// One string test as a profile writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Pattern {

@@ -1,11 +1,14 @@
 //! From a test node to a filter, and from a terminal to an action with modifiers.
 
+use indexmap::IndexSet;
+
 use super::Stop;
 use super::flow::Step;
 use crate::blob::{Argument, ModifierArgument, NodeId, PatternId, Program, ProgramNode, Terminal, TerminalId};
+use crate::compile::patterns::renumbered;
 use crate::pattern::code::{Alternative, PatternTree, Step as PatternStep};
 use crate::pattern::regex::{Node, Regex};
-use crate::pattern::{Pattern, build, union};
+use crate::pattern::{Pattern, Piece, build, pieces, union};
 use crate::policy::{Arg, Filter, Host, Modifier, ModifierValue, NetworkAddress, Test};
 use crate::vocab::{Action, ArgKind, FilterId, ModifierArg, ModifierId, Target};
 
@@ -84,28 +87,34 @@ impl<'p> Leaves<'p> {
                 one(Arg::Pattern(Pattern::from_regex(regex.clone())))
             }
             Argument::Pattern(id) => {
-                let patterns = self.patterns(id)?;
+                let patterns = self.patterns(id, info.argument == ArgKind::PatternSubpath)?;
                 any(patterns.into_iter().map(|pattern| Test { filter, arg: Arg::Pattern(pattern) }))
             }
         }
     }
 
-    /// The strings of a pattern record, in an order whose union is this record if one is found.
-    fn patterns(&self, id: PatternId) -> Result<Vec<Pattern>, Stop> {
+    /// The strings of a pattern record, in an order whose union is this record if one is found. With `variables`, the text is
+    /// read by a filter in whose strings `${NAME}` is a variable.
+    fn patterns(&self, id: PatternId, variables: bool) -> Result<Vec<Pattern>, Stop> {
         let tree = self.program.patterns.get(id.index()).ok_or(Stop::Dangling)?;
         let names = &self.program.variables.names;
-        let listed = tree.to_patterns(names).map_err(|_| Stop::Dangling)?;
+        let mut listed = tree.to_patterns(names).map_err(|_| Stop::Dangling)?;
+        if variables {
+            listed = listed.into_iter().map(quoted).collect::<Result<_, _>>()?;
+        }
+        let whole = as_regex(tree, names);
+        let tree = &as_registered(tree, names)?;
         if listed.len() < 2 && unites_to(&listed, tree, names) {
             return Ok(listed);
         }
         let backwards: Vec<Pattern> = listed.iter().rev().cloned().collect();
-        for order in [&listed, &backwards] {
-            if unites_to(order, tree, names) {
-                return Ok(order.clone());
-            }
+        let mut orders = [&listed, &backwards];
+        orders.sort_by_key(|order| !registers_as(order, names));
+        if let Some(order) = orders.into_iter().find(|order| unites_to(order, tree, names)) {
+            return Ok(order.clone());
         }
         // Branches of one regex keep their order, so a record in an order that no list of strings gives is one regex.
-        match as_regex(tree, names) {
+        match whole {
             Some(regex) if unites_to(std::slice::from_ref(&regex), tree, names) => Ok(vec![regex]),
             _ => Ok(listed),
         }
@@ -121,11 +130,48 @@ fn any(tests: impl Iterator<Item = Test>) -> Result<Filter, Stop> {
     }
 }
 
+/// A string that holds `${NAME}` as bytes, of a profile without pattern variables, as an anchored regex, where they can be
+/// quoted. It compiles to the same record.
+fn quoted(pattern: Pattern) -> Result<Pattern, Stop> {
+    let misread = || pieces(pattern.text(), true).iter().any(|piece| matches!(piece, Piece::Variable(_)));
+    if pattern.regex().is_some() || pattern.has_variables() || !misread() {
+        return Ok(pattern);
+    }
+    let bytes = pattern.text().iter().map(|byte| Node::Byte(*byte));
+    let parts = std::iter::once(Node::Start).chain(bytes).chain([pattern.kind().regex_end()]);
+    let regex = Regex::new(Node::concat(parts.collect())).map_err(|_| Stop::TooComplex)?;
+    Ok(Pattern::from_regex(regex))
+}
+
+/// The number of a variable while its record was united: by first registration, of which the stored numbers are the reverse.
+fn registered(name: &[u8], names: &[Vec<u8>]) -> Option<u16> {
+    u16::try_from(names.iter().rev().position(|known| known == name)?).ok()
+}
+
+/// The tree with [`registered`] numbers, by which unions are ordered.
+fn as_registered(tree: &PatternTree, names: &[Vec<u8>]) -> Result<PatternTree, Stop> {
+    if names.is_empty() {
+        return Ok(tree.clone());
+    }
+    let number = |stored: u16| names.get(usize::from(stored)).and_then(|name| registered(name, names));
+    renumbered(tree, &|stored| number(stored).unwrap_or(u16::MAX)).map_err(|_| Stop::Dangling)
+}
+
+/// Whether a compiler registers the variables of `patterns` as `names` tell; the filters of a rule are met from the last to the first.
+fn registers_as(patterns: &[Pattern], names: &[Vec<u8>]) -> bool {
+    let mut met = IndexSet::new();
+    for pattern in patterns.iter().rev() {
+        // What cannot be compiled registers nothing more.
+        let _ = build::compile(pattern, &mut |name| {
+            met.insert(name.to_vec());
+            0
+        });
+    }
+    met.iter().map(|name| registered(name, names)).is_sorted()
+}
+
 fn unites_to(patterns: &[Pattern], tree: &PatternTree, names: &[Vec<u8>]) -> bool {
-    let mut number = |name: &[u8]| {
-        let at = names.iter().position(|known| known == name);
-        at.and_then(|at| u16::try_from(at).ok()).unwrap_or(u16::MAX)
-    };
+    let mut number = |name: &[u8]| registered(name, names).unwrap_or(u16::MAX);
     match patterns {
         [only] => matches!(build::compile(only, &mut number), Ok(build::Compiled::Tree(found)) if found == *tree),
         several => union::unite(several, &mut number).is_ok_and(|found| found == *tree),

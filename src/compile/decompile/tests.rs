@@ -89,6 +89,36 @@ fn every_filter_goes_there_and_back() {
     assert!(checked > 100, "{checked}");
 }
 
+/// `text` behind the default, compiled with `params` as the only parameters (`None`: without any).
+fn compiled(text: &str, params: Option<&[&str]>) -> Vec<u8> {
+    let params = params.map(|names| names.iter().map(|name| ((*name).to_owned(), "1".to_owned())).collect());
+    let source = Source::new("test", format!("(version 1)\n(deny default)\n{text}\n").into_bytes());
+    let policy = evaluate(source, &NoImports, &EvalOptions { params, ..EvalOptions::default() }).unwrap().policy;
+    crate::compile::compile(&policy, &crate::compile::Limits::default()).unwrap().bytes
+}
+
+/// `${NAME}` that is a variable is said as one, `${NAME}` that is text is quoted in a regex; what is said compiles to the same
+/// bytes where variables are on.
+#[test]
+fn variables_and_text_that_looks_like_one_are_told_apart() {
+    for text in [
+        "(allow file-read* (subpath \"${HOME}/Library\"))",
+        "(allow file-read* (literal \"/a/${HOME}\") (prefix \"${TMPDIR}\"))",
+        "(allow file-read* (subpath \"${HOME}/a\") (literal \"${TMPDIR}/b\"))\n(deny file-read* (literal \"${OTHER}\"))",
+        "(allow file-read* (subpath \"/a\") (literal \"/a${HOME}\") (prefix \"/b/${HOME}/${X}.\"))",
+        "(allow file-read* (regex #\"^/\\$\\{A\\}/${B}$\"))",
+        "(allow mach-lookup (global-name \"${HOME}\"))",
+    ] {
+        for params in [Some(&["ENABLE_PATTERN_VARIABLES"][..]), Some(&[]), None] {
+            let bytes = compiled(text, params);
+            let found = verified(&bytes);
+            let again = String::from_utf8_lossy(&found.draft.text).into_owned();
+            assert_eq!(found.outcome, Outcome::Identical, "{params:?} {text}\n{again}");
+            assert_eq!(found.draft.lost, Vec::<String>::new());
+        }
+    }
+}
+
 /// Payloads of several modifiers and several regexes come back, in one profile as in one rule.
 #[test]
 fn arrays_and_several_regexes_go_there_and_back() {

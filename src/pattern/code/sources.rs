@@ -3,7 +3,7 @@
 use super::{Alternative, CodeError, CodeErrorKind, PatternTree, Ranges, Step};
 use crate::pattern::byteset::ByteSet;
 use crate::pattern::regex::{Class, Node, Regex, Repeat};
-use crate::pattern::{Pattern, PatternKind};
+use crate::pattern::{Pattern, PatternKind, Piece, pieces};
 
 /// Most bytes of all texts together.
 const MAX_OUTPUT: usize = 1 << 24;
@@ -107,6 +107,10 @@ impl Lister<'_> {
                 Step::SkipTo(_) | Step::Search(_) | Step::Set(_) | Step::SetRepeat(_) => {}
             }
         }
+        if has_variables && !self.names_only(path, &text) {
+            // In a regex the bytes can be quoted.
+            return self.way(path, Some(kind.regex_end()));
+        }
         self.grow(text.len() + 1)?;
         // Only a regex can be refused.
         if let Ok(pattern) = Pattern::new(kind, text, has_variables) {
@@ -115,7 +119,20 @@ impl Lister<'_> {
         Ok(())
     }
 
-    /// The regex of a way that is not plain.
+    /// Whether `text` names the variables of `path` and no others: bytes may look like one.
+    fn names_only(&self, path: &Path<'_>, text: &[u8]) -> bool {
+        let read = pieces(text, true).into_iter().filter_map(|piece| match piece {
+            Piece::Variable(name) => Some(name),
+            Piece::Bytes(_) => None,
+        });
+        let meant = path.iter().filter_map(|step| match step {
+            Step::Variable(number) => self.name(*number).ok(),
+            _ => None,
+        });
+        read.eq(meant)
+    }
+
+    /// The regex of a way that is not plain, or whose text would be misread.
     fn way(&mut self, path: &Path<'_>, end: Option<Node>) -> Result<(), CodeError> {
         let mut parts = Vec::new();
         for (place, step) in path.iter().enumerate() {
