@@ -39,6 +39,9 @@ pub(super) struct Args {
     /// The same with a compiled profile.
     #[arg(long, value_name = "FILE")]
     blob: Option<PathBuf>,
+    /// Open the target before this process is confined.
+    #[arg(long)]
+    early: bool,
     /// Ask the oracle about OPERATION and the target before it is tried.
     #[arg(long, requires = "op")]
     oracle: bool,
@@ -69,6 +72,7 @@ impl Args {
             operation: self.op,
             syscall: self.syscall,
             payload: self.payload,
+            early: self.early,
         };
         let mut probe = Probe::prepare(&request);
         if let Some(library) = &self.system {

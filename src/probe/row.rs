@@ -19,6 +19,7 @@ pub(super) fn action(probe: &MatrixProbe) -> Action {
         operation: probe.operation.clone(),
         target: probe.target.clone(),
         filter: probe.details.filter_name.clone(),
+        early: probe.details.acquire == Some(Acquire::Before),
     }
 }
 
@@ -35,12 +36,7 @@ impl Probing<'_> {
     /// Tries one probe.
     pub(super) fn probe(&self, probe: &MatrixProbe, session: &mut dyn Session) -> ProbeResult {
         let started = self.options.clock.unix_seconds();
-        let mut observation = session.try_action(&action(probe));
-        if probe.details.acquire == Some(Acquire::Before) {
-            let note = Some("no backend here acquires anything before the profile is in force".to_owned());
-            let outcome = Outcome::Undecided;
-            observation = Observation { outcome, errno: None, exit_code: None, decided_by: None, note, ..observation };
-        }
+        let observation = session.try_action(&action(probe));
         let finished = self.options.clock.unix_seconds();
         let actual = match observation.outcome {
             Outcome::Allow => Some(Decision::Allow),

@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     fn action(operation: &str, target: &str) -> Action {
-        Action { operation: operation.to_owned(), target: target.to_owned(), filter: None }
+        Action { operation: operation.to_owned(), target: target.to_owned(), filter: None, early: false }
     }
 
     /// Paths in both spellings, through a link, on the data volume, with `..`: one tree, in which the kernel finds each of them.

@@ -212,7 +212,12 @@ pub struct Action {
     pub target: String,
     /// Filter whose value `target` is, for operations on something else than a path.
     pub filter: Option<String>,
+    /// Whether the target is acquired before the profile is in force, and only used under it.
+    pub early: bool,
 }
+
+/// Why an early action was not tried.
+const NOT_ACQUIRED: &str = "not available on this backend: acquiring it before the profile is in force";
 
 /// What a tried operation came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 
+use super::class::Class;
 use super::judge::{Judge, PathRuling, Ruling};
 use super::{
-    Action, ApplyFailure, Backend, BackendKind, DecidedBy, Evidence, Observation, ObservedPath, Outcome, PathSource,
-    ProfileInput, Session, Stage,
+    Action, ApplyFailure, Backend, BackendKind, DecidedBy, Evidence, NOT_ACQUIRED, Observation, ObservedPath, Outcome,
+    PathSource, ProfileInput, Session, Stage,
 };
 use crate::decide::world::Resolved;
 use crate::decide::{Answer, Attribute, Request, Value, World, operation_named};
@@ -221,6 +222,11 @@ impl SimulatedSession {
 
 impl Session for SimulatedSession {
     fn try_action(&mut self, action: &Action) -> Observation {
+        if action.early {
+            // Whether a use of what is held asks the profile again is not in the profile.
+            let evidence = Evidence { class: Some(Class::NotAvailable), ..Evidence::default() };
+            return Observation { evidence, ..undecided(NOT_ACQUIRED.to_owned()) };
+        }
         self.ask(action)
     }
 }

@@ -210,6 +210,7 @@ fn bucket_5_in_its_wide_form() {
         operation: operation.to_owned(),
         target: target.to_owned(),
         filter: None,
+        early: false,
     });
     let scratch = tempfile::tempdir().unwrap();
     let real = Supervised::open(&setup(scratch.path())).unwrap();
@@ -249,7 +250,7 @@ fn ends_of_probes_have_their_classes() {
         let source = Source::new("case.sb", text.as_bytes());
         let policy = evaluate(source, &NoImports, &EvalOptions::default()).unwrap().policy;
         let input = ProfileInput { bytes: text.as_bytes().into(), rules: Rules::Policy(Arc::new(policy)) };
-        let action = Action { operation: operation.to_owned(), target: target.to_owned(), filter: None };
+        let action = Action { operation: operation.to_owned(), target: target.to_owned(), filter: None, early: false };
         let seen = backend.apply(&input).unwrap().try_action(&action);
         assert_eq!(seen.evidence.class, Some(class), "{rule} {operation} {target}: {seen:?}");
         assert_eq!((seen.outcome, seen.stage), (class.outcome(), class.stage()));
@@ -275,7 +276,7 @@ fn slow_probes_are_timeouts() {
     let policy = evaluate(Source::new("case.sb", text.as_bytes()), &NoImports, &EvalOptions::default()).unwrap().policy;
     let input = ProfileInput { bytes: text.as_bytes().into(), rules: Rules::Policy(Arc::new(policy)) };
     let target = program.to_str().unwrap().to_owned();
-    let action = Action { operation: "process-exec".to_owned(), target, filter: None };
+    let action = Action { operation: "process-exec".to_owned(), target, filter: None, early: false };
     let started = Instant::now();
     let confined = backend.apply(&input).unwrap().try_action(&action);
     let unconfined = backend.try_unconfined(&action);
@@ -284,6 +285,47 @@ fn slow_probes_are_timeouts() {
         assert_eq!((seen.evidence.class, seen.outcome), (Some(Class::Timeout), Outcome::Undecided), "{seen:?}");
         assert_eq!(seen.exit_code, None);
     }
+}
+
+/// What a probe holds when the profile comes into force can be used, though it cannot be opened any more; what cannot be held is
+/// not available.
+#[test]
+fn held_files_can_be_used() {
+    if left_out() {
+        return;
+    }
+    let text = "(version 1)\n(allow default)\n(deny file-read* file-write* (subpath \"/private/tmp/held\"))\n(deny mach-lookup)\n";
+    let policy = evaluate(Source::new("case.sb", text.as_bytes()), &NoImports, &EvalOptions::default()).unwrap().policy;
+    let input = ProfileInput { bytes: text.as_bytes().into(), rules: Rules::Policy(Arc::new(policy)) };
+    let cases = [
+        ("file-read*", "/tmp/held/a", true, Class::Allowed),
+        ("file-read*", "/tmp/held/a", false, Class::Denied),
+        ("file-write*", "/tmp/held/b", true, Class::Allowed),
+        ("file-write*", "/tmp/held/b", false, Class::Denied),
+        ("mach-lookup", "com.example", true, Class::NotAvailable),
+        ("file-read-metadata", "/tmp/held/a", true, Class::NotAvailable),
+        // It was never there, with or without a profile.
+        ("file-read*", "/tmp/none/gone", true, Class::OtherError),
+    ];
+    let action = |(operation, target, early, _): &(&str, &str, bool, Class)| Action {
+        operation: (*operation).to_owned(),
+        target: (*target).to_owned(),
+        filter: None,
+        early: *early,
+    };
+    let scratch = tempfile::tempdir().unwrap();
+    let backend = Supervised::open(&setup(scratch.path())).unwrap();
+    backend.prepare(&cases[..4].iter().map(action).collect::<Vec<_>>()).unwrap();
+    let mut confined = backend.apply(&input).unwrap();
+    for case in &cases {
+        let seen = confined.try_action(&action(case));
+        assert_eq!((seen.evidence.class, seen.outcome), (Some(case.3), case.3.outcome()), "{case:?}: {seen:?}");
+        // Where the fixtures really are is nobody's business.
+        let root = scratch.path().canonicalize().unwrap().display().to_string();
+        assert!(!format!("{seen:?}").contains(&root), "{seen:?}");
+    }
+    let simulated = Simulated::macos_14().apply(&input).unwrap().try_action(&action(&cases[0]));
+    assert_eq!((simulated.evidence.class, simulated.outcome), (Some(Class::NotAvailable), Outcome::Undecided));
 }
 
 fn setup(scratch: &Path) -> Setup {

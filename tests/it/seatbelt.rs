@@ -115,6 +115,11 @@ fn the_reader_says_both_spellings_and_the_error_number() {
     let (status, details, stderr) = driver(Some(&profile), &[], &["read", name]);
     assert_eq!((status, &details["errno"]), (2, &json!(1)));
     assert!(stderr.ends_with("open target: Operation not permitted\n"), "{stderr}");
+    // What was opened before can be read; what could not be opened then was not refused by the profile.
+    assert_eq!(driver(Some(&profile), &[], &["read", "--early", name]).0, 0);
+    let (status, details, stderr) = driver(Some(&profile), &[], &["read", "--early", "/tmp/unix-permission"]);
+    assert_eq!((status, &details["errno"], &details["before_profile"]), (2, &json!(13), &json!(true)), "{stderr}");
+    assert!(markers(&stderr).iter().any(|marker| marker["stage"] == "applied"), "{stderr}");
     let (status, details, _) = driver(None, &[], &["read", "/tmp/unix-permission"]);
     assert_eq!((status, &details["errno"]), (2, &json!(13)));
 }

@@ -31,7 +31,7 @@ fn built(template: &serde_json::Value) -> (PlanSet, Built) {
 }
 
 /// Every template passes lint and does what it expects; left out are profiles that only a Mac has and what is acquired before
-/// the profile is in force, which nothing here can do.
+/// the profile is in force, which the decision engine does not know.
 #[test]
 fn built_in_templates_do_what_they_expect() {
     assert!(templates().len() >= 12);

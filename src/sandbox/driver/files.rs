@@ -9,18 +9,36 @@ use serde_json::json;
 use super::super::seatbelt::Spelling;
 use super::{Report, errno, exit, status, sys};
 
+/// In details: what failed did so before any profile was in force.
+pub(in crate::sandbox) const EARLY: &str = "before_profile";
 /// What the writer appends.
 const LINE: &[u8] = b"runtime-check\n";
 /// The extended attribute of the probes, under the name that recorded runs gave it, and what is written to it.
 const ATTRIBUTE: (&str, &[u8]) = ("user.sandbox_lore", b"probe");
 
-/// Opens for reading and copies to standard output. `from_folder` opens the parent first and the file from there.
-pub(super) fn read(report: &mut Report<'_>, target: &str, from_folder: bool) -> io::Result<u8> {
-    let opened = match from_folder {
-        true => open_from_folder(report, target, libc::O_RDONLY)?,
-        false => File::open(target).map_err(|error| ("open target", error)),
+/// A file, or the call that failed.
+pub(super) type Opened = Result<File, (&'static str, io::Error)>;
+
+pub(super) fn open_to_read(target: &str) -> Opened {
+    File::open(target).map_err(|error| ("open target", error))
+}
+
+pub(super) fn open_to_append(target: &str) -> Opened {
+    use std::os::unix::fs::OpenOptionsExt;
+    let opened = OpenOptions::new().append(true).create(true).mode(0o644).open(target);
+    opened.map_err(|error| ("open target", error))
+}
+
+/// Opens for reading, unless it is held already, and copies to standard output. `from_folder` opens the parent first and the
+/// file from there.
+pub(super) fn read(report: &mut Report<'_>, target: &str, from_folder: bool, held: Option<Opened>) -> io::Result<u8> {
+    let early = held.is_some();
+    let opened = match held {
+        Some(held) => held,
+        None if from_folder => open_from_folder(report, target, libc::O_RDONLY)?,
+        None => open_to_read(target),
     };
-    let Some(mut file) = usable(report, opened)? else { return Ok(exit::OPEN_FAILED) };
+    let Some(mut file) = usable(report, opened, early)? else { return Ok(exit::OPEN_FAILED) };
     let mut buffer = vec![0; 1 << 16];
     loop {
         match file.read(&mut buffer) {
@@ -35,17 +53,15 @@ pub(super) fn read(report: &mut Report<'_>, target: &str, from_folder: bool) -> 
     }
 }
 
-/// Opens for appending, makes the file if it is not there, and appends one line.
-pub(super) fn write(report: &mut Report<'_>, target: &str, from_folder: bool) -> io::Result<u8> {
-    let opened = match from_folder {
-        true => open_from_folder(report, target, libc::O_WRONLY | libc::O_CREAT | libc::O_APPEND)?,
-        false => {
-            use std::os::unix::fs::OpenOptionsExt;
-            let opened = OpenOptions::new().append(true).create(true).mode(0o644).open(target);
-            opened.map_err(|error| ("open target", error))
-        }
+/// Opens for appending, unless it is held already, makes the file if it is not there, and appends one line.
+pub(super) fn write(report: &mut Report<'_>, target: &str, from_folder: bool, held: Option<Opened>) -> io::Result<u8> {
+    let early = held.is_some();
+    let opened = match held {
+        Some(held) => held,
+        None if from_folder => open_from_folder(report, target, libc::O_WRONLY | libc::O_CREAT | libc::O_APPEND)?,
+        None => open_to_append(target),
     };
-    let Some(mut file) = usable(report, opened)? else { return Ok(exit::OPEN_FAILED) };
+    let Some(mut file) = usable(report, opened, early)? else { return Ok(exit::OPEN_FAILED) };
     match file.write_all(LINE) {
         Ok(()) => Ok(exit::FINE),
         Err(error) => {
@@ -54,8 +70,6 @@ pub(super) fn write(report: &mut Report<'_>, target: &str, from_folder: bool) ->
         }
     }
 }
-
-type Opened = Result<File, (&'static str, io::Error)>;
 
 /// Opens the folder that `target` is in, and `target` from there.
 fn open_from_folder(report: &mut Report<'_>, target: &str, flags: i32) -> io::Result<Opened> {
@@ -72,7 +86,7 @@ fn open_from_folder(report: &mut Report<'_>, target: &str, flags: i32) -> io::Re
 }
 
 /// Tells which path was really opened, or why none was.
-fn usable(report: &mut Report<'_>, opened: Opened) -> io::Result<Option<File>> {
+fn usable(report: &mut Report<'_>, opened: Opened, early: bool) -> io::Result<Option<File>> {
     match opened {
         Ok(file) => {
             for (name, spelling) in [("F_GETPATH", Spelling::Plain), ("F_GETPATH_NOFIRMLINK", Spelling::NoFirmlink)] {
@@ -83,7 +97,11 @@ fn usable(report: &mut Report<'_>, opened: Opened) -> io::Result<Option<File>> {
         Err((what, error)) => {
             report.complain(what, &error)?;
             // The exit status says that it failed, and only that.
-            report.details(&json!({ "syscall": what, "errno": errno(&error) }))?;
+            let mut details = json!({ "syscall": what, "errno": errno(&error) });
+            if early {
+                details[EARLY] = true.into();
+            }
+            report.details(&details)?;
             Ok(None)
         }
     }

@@ -20,6 +20,7 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
+pub(in crate::sandbox) use files::EARLY;
 pub use files::mark_fixture;
 
 use super::seatbelt::System;
@@ -171,6 +172,11 @@ impl Kind {
         KINDS.iter().any(|row| row.0 == self && row.2)
     }
 
+    /// Whether its target can be acquired first and used later.
+    pub fn can_hold(self) -> bool {
+        matches!(self, Self::Read | Self::Write)
+    }
+
     /// The kind that tries `operation`, as `spec/probe-runner.md` section 2.1 chooses it.
     pub fn of_operation(operation: &str) -> Option<Self> {
         OPERATIONS.iter().find(|row| row.0 == operation).map(|row| row.1)
@@ -190,12 +196,14 @@ pub struct Request {
     pub syscall: Option<String>,
     /// Arguments of [`Kind::Exec`]; mode, in octal, of the calls that change it.
     pub payload: Vec<String>,
+    /// Whether the target is opened in [`Probe::prepare`]; for kinds that [can hold](Kind::can_hold) it.
+    pub early: bool,
 }
 
 impl Request {
     /// A request without options.
     pub fn new(kind: Kind, target: impl Into<String>) -> Self {
-        Self { kind, target: target.into(), operation: None, syscall: None, payload: Vec::new() }
+        Self { kind, target: target.into(), operation: None, syscall: None, payload: Vec::new(), early: false }
     }
 }
 
@@ -204,14 +212,21 @@ impl Request {
 pub struct Probe<'a> {
     request: &'a Request,
     control: Option<process::Control>,
+    held: Option<files::Opened>,
     system: Option<System>,
 }
 
 impl<'a> Probe<'a> {
-    /// Does what must happen before the profile is in force: [`Kind::Signal`] signals a child that is not confined.
+    /// Does what must happen before the profile is in force: [`Kind::Signal`] signals a child that is not confined, an early
+    /// request opens its target.
     pub fn prepare(request: &'a Request) -> Self {
         let control = (request.kind == Kind::Signal).then(process::signal_control);
-        Self { request, control, system: System::open(None).ok() }
+        let held = match request.kind {
+            Kind::Read if request.early => Some(files::open_to_read(&request.target)),
+            Kind::Write if request.early => Some(files::open_to_append(&request.target)),
+            _ => None,
+        };
+        Self { request, control, held, system: System::open(None).ok() }
     }
 
     /// With a library in the place of macOS.
@@ -229,8 +244,8 @@ impl<'a> Probe<'a> {
         let mut report = Report { out, err, system: self.system };
         let Request { kind, target, .. } = self.request;
         let outcome = match kind {
-            Kind::Read | Kind::ReadAt => files::read(&mut report, target, *kind == Kind::ReadAt),
-            Kind::Write | Kind::WriteAt => files::write(&mut report, target, *kind == Kind::WriteAt),
+            Kind::Read | Kind::ReadAt => files::read(&mut report, target, *kind == Kind::ReadAt, self.held),
+            Kind::Write | Kind::WriteAt => files::write(&mut report, target, *kind == Kind::WriteAt, self.held),
             Kind::Metadata => metadata::run(&mut report, self.request),
             Kind::Test => files::test(&mut report, target),
             Kind::Search => files::search(&mut report, target),

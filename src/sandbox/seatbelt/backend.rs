@@ -21,8 +21,8 @@ use crate::sandbox::class::Class;
 use crate::sandbox::driver::{Kind, exit};
 use crate::sandbox::transcript::{FdPath, apply_markers, take_details};
 use crate::sandbox::{
-    Action, ApplyCheck, ApplyFailure, Backend, BackendKind, Evidence, Fixture, MacSetup, Observation, Observed,
-    ObservedPath, Outcome, PathSource, ProbeSetup, ProfileInput, Rules, SandboxError, Session, Setup, Stage,
+    Action, ApplyCheck, ApplyFailure, Backend, BackendKind, Evidence, Fixture, MacSetup, NOT_ACQUIRED, Observation,
+    Observed, ObservedPath, Outcome, PathSource, ProbeSetup, ProfileInput, Rules, SandboxError, Session, Setup, Stage,
 };
 
 /// For what is not a probe of the plan: the control profile, calibration, applying alone.
@@ -158,7 +158,14 @@ impl Seatbelt {
         let Some(kind) = Kind::of_operation(&action.operation) else {
             return blank(Class::NotAvailable, Some(format!("no probe program tries {}", action.operation)));
         };
+        let early = action.early && file.is_some();
+        if early && !kind.can_hold() {
+            return blank(Class::NotAvailable, Some(NOT_ACQUIRED.to_owned()));
+        }
         let mut command = self.command(kind);
+        if early {
+            command.arg("--early");
+        }
         if let Some((file, is_blob)) = file {
             self.confine(&mut command, file, is_blob);
             command.arg("--oracle");

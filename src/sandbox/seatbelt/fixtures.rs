@@ -134,6 +134,7 @@ mod tests {
             operation: "file-read*".to_owned(),
             target: path.display().to_string(),
             filter: None,
+            early: false,
         };
         let fixtures = Fixtures::default();
         let made = fixtures.make(&[action(&old), action(&new), action(Path::new("/etc/none"))]).unwrap();

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::spawn::Ended;
 use crate::sandbox::class::Class;
-use crate::sandbox::driver::{Kind, exit};
+use crate::sandbox::driver::{EARLY, Kind, exit};
 use crate::sandbox::transcript::{ApplyMarker, apply_markers, take_details};
 
 /// What is known of one try.
@@ -43,6 +43,7 @@ pub(super) fn read(kind: Kind, operation: &str, ended: &Ended, confined: bool) -
     let (rest, details) = take_details(&ended.stdout);
     let details = details.or_else(|| rest.lines().find_map(|line| serde_json::from_str(line).ok()));
     let number = |key: &str| details.as_ref().and_then(|details| details.get(key)?.as_i64());
+    let too_early = details.as_ref().is_some_and(|details| details.get(EARLY) == Some(&Value::Bool(true)));
     let errno_of = |key: &str| number(key).and_then(|number| i32::try_from(number).ok());
     let verdict = |class: Class, errno: Option<i32>, note: &str| Verdict {
         class,
@@ -115,7 +116,12 @@ pub(super) fn read(kind: Kind, operation: &str, ended: &Ended, confined: bool) -
         },
         _ if code == 0 => verdict(Class::Allowed, None, ""),
         _ => match errno_of("errno").filter(|errno| *errno != 0) {
-            Some(errno) => verdict(Class::of_errno(errno), Some(errno), ""),
+            Some(errno) => match Class::of_errno(errno) {
+                Class::Denied if too_early => {
+                    verdict(Class::OtherError, Some(errno), "refused before the profile was in force")
+                }
+                class => verdict(class, Some(errno), ""),
+            },
             None => verdict(Class::OtherError, None, "the probe gave no error number"),
         },
     }
@@ -143,6 +149,7 @@ mod tests {
         for (kind, code, stdout, wanted) in [
             (Kind::Read, Some(0), "x".to_owned(), Class::Allowed),
             (Kind::Read, Some(2), details(r#"{"errno":1}"#), Class::Denied),
+            (Kind::Read, Some(2), details(r#"{"errno":1,"before_profile":true}"#), Class::OtherError),
             (Kind::Read, Some(2), details(r#"{"errno":13}"#), Class::UnixPermission),
             (Kind::Read, Some(2), details(r#"{"errno":2}"#), Class::OtherError),
             (Kind::Read, Some(2), String::new(), Class::OtherError),

@@ -26,8 +26,8 @@ use crate::sandbox::driver::{Kind, exit};
 use crate::sandbox::judge::Judge;
 use crate::sandbox::transcript::{apply_markers, take_details};
 use crate::sandbox::{
-    Action, ApplyFailure, Backend, BackendKind, DecidedBy, Evidence, Fixture, Observation, ObservedPath, Outcome,
-    PathSource, ProbeSetup, ProfileInput, SandboxError, Session, Setup, Stage, fixtures,
+    Action, ApplyFailure, Backend, BackendKind, DecidedBy, Evidence, Fixture, NOT_ACQUIRED, Observation, ObservedPath,
+    Outcome, PathSource, ProbeSetup, ProfileInput, SandboxError, Session, Setup, Stage, fixtures,
 };
 
 /// How much of what a probe prints is kept, in bytes.
@@ -89,6 +89,7 @@ fn arguments(kind: Kind, action: &Action, target: &str, confined: bool) -> Vec<S
     let mut words = vec!["probe-driver".to_owned()];
     if confined {
         words.push("--confine".to_owned());
+        words.extend(action.early.then(|| "--early".to_owned()));
     }
     if kind == Kind::Metadata {
         words.extend(["--op".to_owned(), action.operation.clone()]);
@@ -207,7 +208,16 @@ impl Session for Confined {
     fn try_action(&mut self, action: &Action) -> Observation {
         let Some(kind) = Kind::of_operation(&action.operation) else { return no_driver(action) };
         let in_tree = fixtures::uses_tree(kind);
-        let words = arguments(kind, action, &action.target, true);
+        if action.early && !kind.can_hold() {
+            let evidence = Evidence { class: Some(Class::NotAvailable), ..Evidence::default() };
+            return Observation { evidence, ..undecided(Stage::Operation, NOT_ACQUIRED.to_owned()) };
+        }
+        // Before the driver is confined it sees the host's names.
+        let target = match action.early {
+            true => fixtures::place(&self.probes.scratch, action.target.as_bytes()).display().to_string(),
+            false => action.target.clone(),
+        };
+        let words = arguments(kind, action, &target, true);
         let command = Command {
             args: words.iter().map(OsString::from).collect(),
             cwd: Some(PathBuf::from("/")),
@@ -222,7 +232,16 @@ impl Session for Confined {
             Err(error) => return undecided(Stage::Exec, error.to_string()),
         };
         let path = in_tree.then(|| observed(&self.probes.scratch, &self.world, &action.target)).flatten();
-        Observation { command: commandline(&words), path, ..read(kind, &ended, denials.first()) }
+        let seen = read(kind, &ended, denials.first());
+        let root = self.probes.scratch.display().to_string();
+        let shown = |text: String| if action.early { text.replace(&root, "") } else { text };
+        Observation {
+            command: commandline(&arguments(kind, action, &action.target, true)),
+            path,
+            stdout: shown(seen.stdout),
+            stderr: shown(seen.stderr),
+            ..seen
+        }
     }
 }
 
