@@ -211,3 +211,23 @@ fn reasons_beyond_the_list() {
     let events: Vec<Event> = read(report.folder.join("runtime_events.normalized.json"));
     assert_eq!(events.len(), 5);
 }
+
+/// A run takes paths for what the world says they mean.
+#[test]
+fn runs_in_another_world() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("p.sb"), "(version 1)\n(allow default)\n(deny file-read* (subpath \"/private/tmp\"))\n").unwrap();
+    let probe = json!({"name": "read", "operation": "file-read*", "target": "/tmp/x", "expected": "deny"});
+    let mut matrix = json!(golden::plan_set().unwrap().expected);
+    matrix["profiles"] = json!({"p": {"blob": "p.sb", "probes": [probe]}});
+    std::fs::write(at("matrix.json"), matrix.to_string()).unwrap();
+    std::fs::write(at("world.json"), r#"{"symlinks": {"/tmp": "/private/elsewhere"}}"#).unwrap();
+    let status = |more: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sbpl"));
+        command.args(["run", "-q", "--backend", "simulated", "--matrix", "matrix.json"]).args(more);
+        command.current_dir(folder.path()).output().unwrap().status.code()
+    };
+    assert_eq!(status(&[]), Some(0));
+    assert_eq!(status(&["--world", "world.json"]), Some(1));
+}
