@@ -332,8 +332,11 @@ fn killed_runs() {
     use std::process::{Command, Stdio};
     use std::time::Duration;
     let out = tempfile::tempdir().unwrap();
+    // Nobody removes the fixtures of a killed run.
+    let scratch = tempfile::tempdir().unwrap();
     let run = || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sbpl"));
+        command.env("TMPDIR", scratch.path());
         command.args(["run", "--out"]).arg(out.path()).stdout(Stdio::null()).spawn().unwrap()
     };
     for round in 0..24_u64 {

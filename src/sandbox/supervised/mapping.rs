@@ -203,12 +203,6 @@ pub(crate) fn parent(path: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// `folder` and `name` as one path.
-pub(crate) fn child(folder: &[u8], name: &[u8]) -> Vec<u8> {
-    let folder = if folder == b"/" { b"" } else { folder };
-    [folder, b"/", name].concat()
-}
-
 fn is_below(path: &[u8], folder: &[u8]) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
@@ -250,11 +244,9 @@ mod tests {
     }
 
     #[test]
-    fn parents_and_children() {
+    fn parents() {
         assert_eq!(parent(b"/"), None);
         assert_eq!(parent(b"/a"), Some(&b"/"[..]));
         assert_eq!(parent(b"/a/b"), Some(&b"/a"[..]));
-        assert_eq!(child(b"/", b"a"), b"/a");
-        assert_eq!(child(b"/a", b"b"), b"/a/b");
     }
 }

@@ -12,7 +12,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use super::memory::Task;
 use super::sys::{self, Errno, Sys};
 use crate::sandbox::supervised::Mapping;
-use crate::sandbox::supervised::mapping::{Node, child, parent};
+use crate::sandbox::supervised::mapping::{Node, parent};
 
 /// Most links in one walk, as Linux has it.
 const MAX_LINKS: usize = 40;
@@ -436,4 +436,21 @@ fn task_path(pid: u32) -> CString {
 fn push(left: &mut Vec<Vec<u8>>, path: &[u8]) {
     let parts = path.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".");
     left.extend(parts.rev().map(<[u8]>::to_vec));
+}
+
+/// `folder` and `name` as one path.
+fn child(folder: &[u8], name: &[u8]) -> Vec<u8> {
+    let folder = if folder == b"/" { b"" } else { folder };
+    [folder, b"/", name].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::child;
+
+    #[test]
+    fn the_root_is_no_component() {
+        assert_eq!(child(b"/", b"a"), b"/a");
+        assert_eq!(child(b"/a", b"b"), b"/a/b");
+    }
 }
