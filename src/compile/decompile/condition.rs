@@ -136,9 +136,9 @@ impl<'f, 'p> Conditions<'f, 'p> {
         Ok(split(test, matched, unmatched))
     }
 
-    /// Tests from `start` on.
-    fn size(&mut self, start: NodeId, stop: impl Fn(NodeId) -> bool) -> usize {
-        let size = self.flow.reach(start, stop).0.len();
+    /// Tests from `start` on, at most `limit`.
+    fn size(&mut self, start: NodeId, stop: impl Fn(NodeId) -> bool, limit: usize) -> usize {
+        let size = self.flow.count(start, stop, limit);
         self.work += size;
         size
     }
@@ -146,7 +146,8 @@ impl<'f, 'p> Conditions<'f, 'p> {
     /// The join at which a part is best taken apart; `None` when that is its first test.
     fn join(&mut self, start: NodeId, step: &Step, tests: &[NodeId], ends: &Ends) -> Option<NodeId> {
         let is_end = |id: NodeId| ends.contain(id);
-        let (matched, unmatched) = (self.size(step.matched, is_end), self.size(step.unmatched, is_end));
+        let (matched, unmatched) =
+            (self.size(step.matched, is_end, usize::MAX), self.size(step.unmatched, is_end, usize::MAX));
         if matched == 0 || unmatched == 0 {
             return None;
         }
@@ -167,8 +168,10 @@ impl<'f, 'p> Conditions<'f, 'p> {
             joins.retain(|id| ranked.contains(id));
         }
         for join in joins {
-            let before = self.size(start, |id| id == join || ends.contain(id));
-            let cost = 2 * before + self.size(join, is_end);
+            // No more than the best can cost so far needs to be counted.
+            let before = self.size(start, |id| id == join || ends.contain(id), best.0.div_ceil(2));
+            let left = best.0.saturating_sub(2 * before);
+            let cost = 2 * before + self.size(join, is_end, left);
             if cost < best.0 {
                 best = (cost, Some(join));
             }

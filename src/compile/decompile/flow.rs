@@ -183,6 +183,21 @@ impl<'p> Flow<'p> {
         (tests, ends)
     }
 
+    /// How many tests [`Flow::reach`] would list, at most `limit`.
+    pub(super) fn count(&self, start: NodeId, stop: impl Fn(NodeId) -> bool, limit: usize) -> usize {
+        let mut seen = self.marks.borrow_mut();
+        seen.clear();
+        seen.insert(self.slot(start));
+        let mut tests = 0;
+        let mut pending = vec![start];
+        while let Some(id) = pending.pop().filter(|_| tests < limit) {
+            let Some(step) = self.step(id).filter(|_| !stop(id)) else { continue };
+            tests += 1;
+            pending.extend([step.matched, step.unmatched].into_iter().filter(|next| seen.insert(self.slot(*next))));
+        }
+        tests
+    }
+
     /// The tests among `tests` (in order, the first is the start) through which every way from the start to a sink goes.
     /// Empty when no sink is reached.
     pub(super) fn gates(&self, tests: &[NodeId], is_sink: impl Fn(NodeId) -> bool) -> Vec<NodeId> {
