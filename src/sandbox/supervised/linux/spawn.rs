@@ -17,6 +17,7 @@
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
+use std::sync::{Mutex, PoisonError};
 
 use super::sys::{self, Errno, Sys};
 use crate::sandbox::supervised::bpf::{self, Instruction};
@@ -182,8 +183,13 @@ fn failed(call: &'static str) -> impl Fn(Errno) -> SuperviseError {
     move |Errno(errno)| SuperviseError::System { call, errno }
 }
 
+/// One start at a time. A forked target holds the ends of every pipe that is open then until it executes its program; two
+/// that hold each other's lifeline would never end.
+static STARTING: Mutex<()> = Mutex::new(());
+
 /// Starts keeper and target; the target waits for [`Started::go`].
 pub(super) fn start(command: &Command, machine: Machine) -> Result<Started, SuperviseError> {
+    let _one_at_a_time = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
     let mut prepared = prepare(command, machine)?;
     let pipe = || sys::pipe().map_err(failed("pipe2"));
     let (reports, report_end) = pipe()?;
