@@ -67,6 +67,7 @@ fn run(set: &PlanSet, out: &Path, jobs: usize) {
         dry: false,
         jobs: NonZeroUsize::new(jobs).unwrap(),
         progress: &Silent,
+        cancel: &sbpl::sandbox::Cancel::never(),
     };
     let report = probe::run(set, &options).unwrap();
     assert!(report.is_as_expected());

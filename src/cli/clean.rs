@@ -9,6 +9,7 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::files;
 use crate::diag::Code;
+use crate::sandbox::Cancel;
 use crate::sandbox::seatbelt::launchd::{self, Job, LaunchError, STAGES, Stage, Worker, copy_tree};
 
 /// How long a worker may take.
@@ -24,6 +25,7 @@ pub(super) struct Clean<'a> {
     pub(super) stages: Option<&'a Path>,
     /// Options of `run` that go on as they are.
     pub(super) options: Vec<String>,
+    pub(super) cancel: &'a Cancel,
 }
 
 /// Runs the plan through launchd, and brings the bundle back.
@@ -84,7 +86,8 @@ fn through_launchd(
     arguments.extend(context.json.then(|| "--json".to_owned()));
     arguments.extend(clean.options.iter().cloned());
     let job = Job::of(stage, id, &arguments);
-    let worker = launchd::run(clean.launchctl, user(stage)?, stage, &job, LIMIT).map_err(|error| failure(&error))?;
+    let worker = launchd::run(clean.launchctl, user(stage)?, stage, &job, LIMIT, clean.cancel)
+        .map_err(|error| failure(&error))?;
     let Ok(latest) = std::fs::read_to_string(stage.out.join("LATEST")) else { return Ok((worker, None)) };
     let name = latest.trim();
     // The worker is the same program, but its folder may have been written by others.
@@ -106,7 +109,8 @@ fn user(stage: &Stage) -> Result<u32, Box<Failure>> {
 fn failure(error: &LaunchError) -> Box<Failure> {
     let exit = match error {
         LaunchError::File { .. } | LaunchError::TooMuch(_) => Exit::CannotCreate,
-        LaunchError::Refused(_) | LaunchError::Timeout(_) => Exit::Unavailable,
+        // The signal decides what an interrupted run ends with.
+        LaunchError::Refused(_) | LaunchError::Timeout(_) | LaunchError::Cancelled => Exit::Unavailable,
     };
     Failure::new(exit, CODE_LAUNCH, error.to_string())
 }

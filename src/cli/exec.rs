@@ -150,8 +150,8 @@ impl Args {
         let exit = match ended {
             Ok(ended) => match ended.how {
                 How::Exited(status) => Exit::Command(status as u8),
-                // Nothing limits the command's time.
-                How::TimedOut => Exit::Internal,
+                // Nothing limits the command's time, and nobody ends it.
+                How::TimedOut | How::Cancelled => Exit::Internal,
                 How::Signaled(signal) => Exit::Command(128u8.wrapping_add(signal as u8)),
                 How::ExecRefused => {
                     let message = format!("exec of '{shown}' failed: Operation not permitted");

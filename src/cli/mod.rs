@@ -99,6 +99,7 @@ mod question;
 mod report;
 mod rule;
 mod run;
+mod scratch;
 mod selfcheck;
 mod shim;
 mod side;

@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
-use tempfile::TempDir;
 
 use super::clean;
 use super::context::Context;
@@ -17,11 +16,12 @@ use super::host::host;
 use super::imports::FileLoader;
 use super::plan;
 use super::progress::Bar;
+use super::scratch::Scratch;
 use super::world;
 use crate::diag::{Diagnostic, Severity, SourceMap};
 use crate::probe::artifact::Selection;
 use crate::probe::{self, Clock, Files, Identity, ProbeError, ReadFailure, Report, RunOptions};
-use crate::sandbox::{Backend, BackendKind, MacSetup, ProbeSetup, Setup};
+use crate::sandbox::{Backend, BackendKind, Cancel, Interrupt, MacSetup, ProbeSetup, Setup};
 
 /// Shim, compile and probe the profiles of a plan, compare with the expected matrix, and write a run bundle.
 #[derive(Debug, clap::Args)]
@@ -120,8 +120,22 @@ impl Choice {
 
 impl Args {
     pub(super) fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
+        let interrupt = Interrupt::listen().map_err(|error| {
+            let message = format!("a pipe for signals: {}", files::describe(&error));
+            Failure::new(Exit::Refused, files::CODE_WRITE, message)
+        })?;
+        let done = self.uninterrupted(context, &interrupt);
+        match interrupt.signal() {
+            // The status of a shell for a program that a signal has ended.
+            Some(signal) => done.map_err(|failure| Box::new(Failure { exit: by_signal(signal), ..*failure })),
+            None => done,
+        }
+    }
+
+    fn uninterrupted(self, context: &mut Context, interrupt: &Interrupt) -> Result<Exit, Box<Failure>> {
+        let cancel = interrupt.cancel();
         if self.channel == Channel::LaunchdClean {
-            return self.clean(context);
+            return self.clean(context, &cancel);
         }
         // Fixtures go where nobody else looks; the folder goes with this value.
         let scratch = scratch()?;
@@ -133,7 +147,8 @@ impl Args {
             stage: self.staged.clone(),
         };
         let world = world::read(context, self.world.as_deref())?;
-        let setup = Setup { world, probes: probe_setup(&scratch), mac, time_limit: self.time_limit };
+        let setup =
+            Setup { world, probes: probe_setup(&scratch), mac, time_limit: self.time_limit, cancel: cancel.clone() };
         let backend = self.backend.open(context, &setup)?;
         if self.world.is_some() && backend.kind() == BackendKind::Seatbelt {
             context.tell("--world is not used: macOS has a file system of its own");
@@ -173,6 +188,7 @@ impl Args {
             dry: self.dry,
             jobs: self.jobs.or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
             progress: &bar,
+            cancel: &cancel,
         };
         let report = probe::run(&set, &options);
         drop(bar);
@@ -190,7 +206,7 @@ impl Args {
 
 impl Args {
     /// The run by a worker of launchd.
-    fn clean(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
+    fn clean(self, context: &mut Context, cancel: &Cancel) -> Result<Exit, Box<Failure>> {
         let wrong = |message: &str| Err(Failure::new(Exit::Usage, clean::CODE_LAUNCH, message));
         let Some(plan) = &self.plan else {
             return wrong("--channel launchd_clean needs a plan in a folder of its own");
@@ -217,8 +233,14 @@ impl Args {
         add("--target", vec![context.target.name().to_owned()]);
         options.extend(self.no_shims.then(|| "--no-shims".to_owned()));
         options.extend(context.allow_absolute_imports.then(|| "--allow-absolute-imports".to_owned()));
-        let request =
-            clean::Clean { plan, out: &self.out, launchctl: &self.launchctl, stages: self.stages.as_deref(), options };
+        let request = clean::Clean {
+            plan,
+            out: &self.out,
+            launchctl: &self.launchctl,
+            stages: self.stages.as_deref(),
+            options,
+            cancel,
+        };
         clean::run(context, &request)
     }
 }
@@ -234,15 +256,20 @@ fn time_limit(text: &str) -> Result<Duration, String> {
 const MAX_SECONDS: f64 = 86_400.0;
 
 /// A private folder for the fixtures of real probes.
-fn scratch() -> Result<TempDir, Box<Failure>> {
-    tempfile::Builder::new().prefix("sbpl-run-").tempdir().map_err(|error| {
+fn scratch() -> Result<Scratch, Box<Failure>> {
+    Scratch::make(&std::env::temp_dir()).map_err(|error| {
         let message = format!("a folder for fixtures: {}", files::describe(&error));
         Failure::new(Exit::CannotCreate, files::CODE_WRITE, message)
     })
 }
 
+/// 128 and the signal's number.
+fn by_signal(signal: i32) -> Exit {
+    Exit::Command(128u8.wrapping_add(signal as u8))
+}
+
 /// The command itself is the probe driver.
-fn probe_setup(scratch: &TempDir) -> Option<ProbeSetup> {
+fn probe_setup(scratch: &Scratch) -> Option<ProbeSetup> {
     let driver = std::env::current_exe().ok()?;
     // Links on the way to it would be judged, and are nobody's business.
     let folder = scratch.path().canonicalize().ok()?;

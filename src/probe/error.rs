@@ -6,7 +6,7 @@ use crate::diag::{Code, Diagnostic, Location};
 use crate::sandbox::SandboxError;
 
 /// Every code of this room with its meaning in one line.
-pub const CODES: [(Code, &str); 9] = [
+pub const CODES: [(Code, &str); 10] = [
     (SHAPE, "a document of a plan or bundle does not have its shape"),
     (PLAN_SCHEMA, "the plan's schema_version is not the one that is read here"),
     (FORBIDDEN_KEY, "the plan holds a key that plans may not have"),
@@ -16,6 +16,7 @@ pub const CODES: [(Code, &str); 9] = [
     (NOT_WRITTEN, "a file of the bundle cannot be written"),
     (REFUSED_BUNDLE, "the bundle is not complete, or not what its index says"),
     (NO_BUNDLE, "there is no bundle there"),
+    (INTERRUPTED, "the run was ended before it was done"),
 ];
 
 const SHAPE: Code = Code("E0601");
@@ -27,6 +28,7 @@ const LOCKED: Code = Code("E0606");
 const NOT_WRITTEN: Code = Code("E0607");
 const REFUSED_BUNDLE: Code = Code("E0608");
 const NO_BUNDLE: Code = Code("E0609");
+const INTERRUPTED: Code = Code("E0610");
 
 /// Something that keeps a plan from being run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,6 +142,12 @@ pub enum ProbeError {
         /// Where it was looked for.
         path: String,
     },
+    /// [`super::RunOptions::cancel`] said so.
+    #[error("interrupted; the bundle {bundle} is not complete")]
+    Interrupted {
+        /// What was written until then.
+        bundle: String,
+    },
 }
 
 impl ProbeError {
@@ -156,6 +164,7 @@ impl ProbeError {
             Self::NotWritten { .. } => NOT_WRITTEN,
             Self::RefusedBundle { .. } => REFUSED_BUNDLE,
             Self::NoBundle { .. } => NO_BUNDLE,
+            Self::Interrupted { .. } => INTERRUPTED,
         }
     }
 

@@ -60,12 +60,14 @@ pub(super) fn try_probes(
                     runtime_path: &prepared.runtime_path,
                     sources: prepared.built.as_ref().map(|built| &built.sources).ok(),
                 };
-                probes.iter().map(|probe| context.probe(probe, session.as_mut())).collect()
+                let going = || !options.cancel.is_set();
+                probes.iter().take_while(|_| going()).map(|probe| context.probe(probe, session.as_mut())).collect()
             }
         },
     };
     let unconfined = |(probe, row)| baseline_row(prepared.id, row, &options.backend.try_unconfined(&action(probe)));
-    let baseline = if baseline { probes.iter().zip(&rows).map(unconfined).collect() } else { Vec::new() };
+    let going = |_: &_| baseline && !options.cancel.is_set();
+    let baseline = probes.iter().zip(&rows).take_while(going).map(unconfined).collect();
     Tried { probes: rows, baseline }
 }
 

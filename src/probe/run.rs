@@ -22,7 +22,7 @@ use super::set::{Files, PlanSet};
 use super::table::{BLOCKED, Row, markdown, rows};
 use super::{apply_preflight, lint, mapping, mismatch, pool, tag};
 use crate::profile::{EvalOptions, Loader};
-use crate::sandbox::{Backend, Fixture};
+use crate::sandbox::{Backend, Cancel, Fixture};
 
 /// Where times in documents come from.
 pub trait Clock: Sync {
@@ -83,6 +83,8 @@ pub struct RunOptions<'a> {
     pub jobs: NonZeroUsize,
     /// Who is told how far it is.
     pub progress: &'a dyn Progress,
+    /// Ends the run: no other probe is tried. The backend has its own, which ends those that are running.
+    pub cancel: &'a Cancel,
 }
 
 /// What a run came to.
@@ -110,7 +112,7 @@ impl Report {
 /// # Errors
 /// [`ProbeError::Lint`] before anything is written; the lock is held; something cannot be read or written. A run that fails
 /// on its way commits a bundle of status `failed` that holds the error, as far as that can be written; an interrupted one
-/// leaves a bundle without index, which is refused by every reader.
+/// says so in its status and leaves a bundle without index, which is refused by every reader.
 pub fn run(set: &PlanSet, options: &RunOptions<'_>) -> Result<Report, ProbeError> {
     let findings = lint(set, options.files);
     if !findings.is_empty() {
@@ -121,6 +123,11 @@ pub fn run(set: &PlanSet, options: &RunOptions<'_>) -> Result<Report, ProbeError
     let documents = Documents { set, options, writer: &writer, digest: set.plan.digest(), started };
     let (summary, mismatches, rows) = match documents.all() {
         Ok(done) => done,
+        Err(error @ ProbeError::Interrupted { .. }) => {
+            // A status that cannot be written any more stays what a killed run's is.
+            documents.status(RunState::Failed, Some(&error)).ok();
+            return Err(error);
+        }
         Err(error) => {
             // What cannot be written now leaves the bundle without index, and the first error is the one to tell.
             if documents.failed(&error).is_ok() {
@@ -246,7 +253,10 @@ impl Documents<'_> {
             writer_pid: self.options.identity.pid,
             updated_at_unix: self.options.clock.unix_seconds(),
             error: error.map(ToString::to_string),
-            failure_stage: error.map(|_| "exception".to_owned()),
+            failure_stage: error.map(|error| match error {
+                ProbeError::Interrupted { .. } => "interrupted".to_owned(),
+                _ => "exception".to_owned(),
+            }),
             extra: Map::new(),
         };
         self.writer.write_json(STATUS, &status)
@@ -281,6 +291,7 @@ impl Documents<'_> {
             entry.map(|((id, profile), stem)| prepare(self, id, profile, stem))
         });
         let prepared: Vec<_> = prepared.into_iter().flatten().collect::<Result<_, _>>()?;
+        self.go_on()?;
         let chunks: Vec<_> = prepared
             .iter()
             .enumerate()
@@ -291,11 +302,12 @@ impl Documents<'_> {
             .collect();
         self.options.progress.begin(prepared.iter().map(|profile| profile.expected.probes.len()).sum());
         let tried = pool::ordered(self.options.jobs, chunks.len(), |at| {
-            let (index, profile, range) = chunks.get(at)?;
+            let (index, profile, range) = chunks.get(at).filter(|_| !self.options.cancel.is_set())?;
             let tried = try_probes(profile, range.clone(), lanes.baseline, self.options);
             self.options.progress.advance(profile.id, range.len());
             Some((*index, tried))
         });
+        self.go_on()?;
         let mut by_profile: Vec<Tried> = prepared.iter().map(|_| Tried::default()).collect();
         for (index, mut part) in tried.into_iter().flatten() {
             if let Some(all) = by_profile.get_mut(index) {
@@ -308,6 +320,14 @@ impl Documents<'_> {
             (id, assemble(profile, tried, self.options))
         });
         self.results(ran.collect())
+    }
+
+    /// Nothing that was cut short is told as a result.
+    fn go_on(&self) -> Result<(), ProbeError> {
+        match self.options.cancel.is_set() {
+            true => Err(ProbeError::Interrupted { bundle: self.writer.folder().display().to_string() }),
+            false => Ok(()),
+        }
     }
 
     fn results(&self, ran: Vec<(String, Ran)>) -> Result<(RuntimeResults, Vec<BaselineLane>), ProbeError> {

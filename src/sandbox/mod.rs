@@ -7,6 +7,7 @@
 //! **Invariants:** a session tells at which [`Stage`] an action ended, and only [`Stage::Operation`] says anything about the
 //! profile. What was not decided is [`Outcome::Undecided`], never a guess. `errno` and exit code are different fields.
 
+mod cancel;
 pub mod class;
 #[cfg(unix)]
 pub mod driver;
@@ -20,6 +21,7 @@ mod simulated;
 pub mod supervised;
 pub mod transcript;
 
+pub use cancel::{Cancel, Interrupt};
 pub use error::{CODES, SandboxError};
 pub use simulated::Simulated;
 
@@ -131,6 +133,8 @@ pub struct Setup {
     pub mac: MacSetup,
     /// How long a real probe may take; without a profile it has half of that.
     pub time_limit: Duration,
+    /// Ends real probes before their time.
+    pub cancel: Cancel,
 }
 
 /// What the backend of macOS takes of the outside.
@@ -169,7 +173,13 @@ impl Setup {
 
     /// The world of macOS 14 and nothing else.
     pub fn macos_14() -> Self {
-        Self { world: World::macos_14(), probes: None, mac: MacSetup::default(), time_limit: Self::TIME_LIMIT }
+        Self {
+            world: World::macos_14(),
+            probes: None,
+            mac: MacSetup::default(),
+            time_limit: Self::TIME_LIMIT,
+            cancel: Cancel::never(),
+        }
     }
 }
 

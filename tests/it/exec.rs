@@ -17,7 +17,7 @@ use sbpl::shim;
 
 const SBPL: &str = env!("CARGO_BIN_EXE_sbpl");
 
-fn left_out() -> bool {
+pub fn left_out() -> bool {
     match availability() {
         Ok(()) => false,
         Err(reason) => {

@@ -11,6 +11,8 @@ mod decompile;
 mod exec;
 mod fmt;
 mod golden;
+#[cfg(target_os = "linux")]
+mod interrupt;
 mod libsandbox;
 mod lifecycle;
 mod lint;

@@ -50,6 +50,7 @@ fn example(out: &Path) -> PathBuf {
         dry: false,
         jobs: NonZeroUsize::MIN,
         progress: &Silent,
+        cancel: &sbpl::sandbox::Cancel::never(),
     };
     probe::run(&set, &options).unwrap().folder
 }

@@ -52,6 +52,7 @@ pub(crate) fn run_with(
         dry: false,
         jobs: NonZeroUsize::new(2).unwrap(),
         progress: &Silent,
+        cancel: &sbpl::sandbox::Cancel::never(),
     };
     probe::run(set, &change(options))
 }

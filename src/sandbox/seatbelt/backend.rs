@@ -21,8 +21,9 @@ use crate::sandbox::class::Class;
 use crate::sandbox::driver::{Kind, exit};
 use crate::sandbox::transcript::{FdPath, apply_markers, take_details};
 use crate::sandbox::{
-    Action, ApplyCheck, ApplyFailure, Backend, BackendKind, Evidence, Fixture, MacSetup, NOT_ACQUIRED, Observation,
-    Observed, ObservedPath, Outcome, PathSource, ProbeSetup, ProfileInput, Rules, SandboxError, Session, Setup, Stage,
+    Action, ApplyCheck, ApplyFailure, Backend, BackendKind, Cancel, Evidence, Fixture, MacSetup, NOT_ACQUIRED,
+    Observation, Observed, ObservedPath, Outcome, PathSource, ProbeSetup, ProfileInput, Rules, SandboxError, Session,
+    Setup, Stage,
 };
 
 /// For what is not a probe of the plan: the control profile, calibration, applying alone.
@@ -42,6 +43,7 @@ pub struct Seatbelt {
     probes: ProbeSetup,
     mac: MacSetup,
     time_limit: Duration,
+    cancel: Cancel,
     /// Numbers of the profile files.
     files: AtomicU32,
     calibration: Value,
@@ -69,7 +71,8 @@ impl Seatbelt {
         }
         let (files, fixtures) = (AtomicU32::new(0), Fixtures::default());
         let (mac, time_limit) = (setup.mac.clone(), setup.time_limit);
-        let mut backend = Self { system, probes, mac, time_limit, files, calibration: Value::Null, fixtures };
+        let cancel = setup.cancel.clone();
+        let mut backend = Self { system, probes, mac, time_limit, cancel, files, calibration: Value::Null, fixtures };
         backend.control().map_err(unavailable)?;
         backend.calibration = backend.calibrate();
         Ok(backend)
@@ -104,7 +107,7 @@ impl Seatbelt {
         let Ok(file) = self.profile_file(calibration_profile().as_bytes(), false) else { return Value::Null };
         let mut command = self.command(Kind::Calibrate);
         command.arg("--profile").arg(&file);
-        let ended = spawn::run(&mut command, CHECK_LIMIT, MAX_OUTPUT);
+        let ended = spawn::run(&mut command, CHECK_LIMIT, &self.cancel, MAX_OUTPUT);
         let details = ended.ok().and_then(|ended| take_details(&ended.stdout).1);
         details.and_then(|details| details.get("calibration").cloned()).unwrap_or(Value::Null)
     }
@@ -132,7 +135,7 @@ impl Seatbelt {
         let file = self.profile_file(bytes, is_blob)?;
         let mut command = self.command(Kind::Confined);
         self.confine(&mut command, &file, is_blob);
-        let ended = spawn::run(&mut command, CHECK_LIMIT, MAX_OUTPUT)?;
+        let ended = spawn::run(&mut command, CHECK_LIMIT, &self.cancel, MAX_OUTPUT)?;
         let markers = apply_markers(&ended.stderr);
         let apply = markers.iter().find(|marker| marker.stage == "apply");
         Ok(ApplyCheck {
@@ -182,7 +185,7 @@ impl Seatbelt {
         command.arg("--").arg(target);
         let since = SystemTime::now();
         let limit = if file.is_some() { self.time_limit } else { self.time_limit / 2 };
-        let ended = match spawn::run(&mut command, limit, MAX_OUTPUT) {
+        let ended = match spawn::run(&mut command, limit, &self.cancel, MAX_OUTPUT) {
             Ok(ended) => ended,
             Err(error) => return blank(Class::ExecRefused, Some(format!("no probe program: {error}"))),
         };

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use super::spawn::{self, MAX_OUTPUT};
+use crate::sandbox::Cancel;
 
 /// Where stages are made. Folders of the user may be guarded, this one is not.
 pub const STAGES: &str = "/private/tmp/sbpl-launchctl";
@@ -47,6 +48,9 @@ pub enum LaunchError {
     /// The worker left no status.
     #[error("the worker did not end within {} s", .0.as_secs())]
     Timeout(Duration),
+    /// The run was told to end.
+    #[error("interrupted")]
+    Cancelled,
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> LaunchError + '_ {
@@ -208,16 +212,24 @@ pub struct Worker {
     pub stderr: String,
 }
 
-/// Hands `job` to launchd in the domain of user `uid`, waits at most `limit` for the status, and takes the job out again.
+/// Hands `job` to launchd in the domain of user `uid`, waits at most `limit` for the status, and takes the job out again; sooner
+/// when `cancel` says so.
 ///
 /// # Errors
 /// [`LaunchError`]; the job is taken out in every case.
-pub fn run(launchctl: &Path, uid: u32, stage: &Stage, job: &Job, limit: Duration) -> Result<Worker, LaunchError> {
+pub fn run(
+    launchctl: &Path,
+    uid: u32,
+    stage: &Stage,
+    job: &Job,
+    limit: Duration,
+    cancel: &Cancel,
+) -> Result<Worker, LaunchError> {
     let plist = stage.root.join("job.plist");
     fs::write(&plist, job.plist()).map_err(at(&plist))?;
     let domain = format!("gui/{uid}");
     let tool = |arguments: &[&std::ffi::OsStr]| -> Result<(), LaunchError> {
-        let ended = spawn::run(Command::new(launchctl).args(arguments), TOOL_LIMIT, MAX_OUTPUT);
+        let ended = spawn::run(Command::new(launchctl).args(arguments), TOOL_LIMIT, &Cancel::never(), MAX_OUTPUT);
         match ended {
             Ok(ended) if ended.code == Some(0) => Ok(()),
             Ok(ended) => Err(LaunchError::Refused(format!(
@@ -230,14 +242,14 @@ pub fn run(launchctl: &Path, uid: u32, stage: &Stage, job: &Job, limit: Duration
         }
     };
     tool(&["bootstrap".as_ref(), domain.as_ref(), plist.as_ref()])?;
-    let outcome = wait(stage, job, limit);
+    let outcome = wait(stage, job, limit, cancel);
     let target = format!("{domain}/{}", job.label);
     // A job that ended may be gone already.
     drop(tool(&["bootout".as_ref(), target.as_ref()]));
     outcome
 }
 
-fn wait(stage: &Stage, job: &Job, limit: Duration) -> Result<Worker, LaunchError> {
+fn wait(stage: &Stage, job: &Job, limit: Duration, cancel: &Cancel) -> Result<Worker, LaunchError> {
     let start = Instant::now();
     loop {
         if let Some(status) = fs::read_to_string(stage.status()).ok().and_then(|text| text.trim().parse().ok()) {
@@ -250,6 +262,9 @@ fn wait(stage: &Stage, job: &Job, limit: Duration) -> Result<Worker, LaunchError
         }
         if start.elapsed() >= limit {
             return Err(LaunchError::Timeout(limit));
+        }
+        if cancel.is_set() {
+            return Err(LaunchError::Cancelled);
         }
         thread::sleep(PAUSE);
     }
@@ -308,9 +323,12 @@ mod tests {
         let job = Job::of(&stage, "id", &["-c".to_owned(), "exit 3".to_owned()]);
         let short = Duration::from_millis(200);
         let refuses = tool("echo 'Bootstrap failed: 5' >&2; exit 5");
-        let error = run(&refuses, 501, &stage, &job, short).unwrap_err();
+        let error = run(&refuses, 501, &stage, &job, short, &Cancel::never()).unwrap_err();
         assert_eq!(error.to_string(), "launchctl: bootstrap ended with 5: Bootstrap failed: 5");
-        assert!(matches!(run(&tool("exit 0"), 501, &stage, &job, short), Err(LaunchError::Timeout(_))));
+        assert!(matches!(
+            run(&tool("exit 0"), 501, &stage, &job, short, &Cancel::never()),
+            Err(LaunchError::Timeout(_))
+        ));
         let status = stage.status();
         let runs = tool(&format!(
             "case \"$1\" in bootstrap) echo out > '{}'; {} -c 'exit 3'; echo $? > '{}';; esac",
@@ -318,7 +336,7 @@ mod tests {
             stage.program.display(),
             status.display()
         ));
-        let worker = run(&runs, 501, &stage, &job, Duration::from_secs(10)).unwrap();
+        let worker = run(&runs, 501, &stage, &job, Duration::from_secs(10), &Cancel::never()).unwrap();
         assert_eq!((worker.status, worker.stdout.as_str()), (3, "out\n"));
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::spawn;
 use crate::sandbox::log::{self, PREDICATE};
-use crate::sandbox::{Observed, ObserverStatus};
+use crate::sandbox::{Cancel, Observed, ObserverStatus};
 
 /// How long `log show` may take; it reads a compressed store.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -35,7 +35,7 @@ pub(super) fn observe(tool: &Path, since: f64) -> Observed {
     let mut process = Command::new(tool);
     process.args(command.get(1..).unwrap_or_default());
     let without = |status, reason: String| Observed { status, reason: Some(reason), ..Observed::of(command.clone()) };
-    let ended = match spawn::run(&mut process, LIMIT, ROOM) {
+    let ended = match spawn::run(&mut process, LIMIT, &Cancel::never(), ROOM) {
         Ok(ended) => ended,
         Err(error) => return without(ObserverStatus::Unavailable, error.to_string()),
     };

@@ -7,6 +7,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::sandbox::Cancel;
+
 /// Most bytes of either stream of a probe that are kept.
 pub(super) const MAX_OUTPUT: usize = 1 << 20;
 /// How often a running program is looked at.
@@ -28,12 +30,13 @@ pub(super) struct Ended {
 }
 
 /// Runs `command` with nothing on standard input, in a process group of its own, and keeps `room` bytes of either stream.
-pub(super) fn run(command: &mut Command, limit: Duration, room: usize) -> io::Result<Ended> {
+/// It is killed after `limit`, and when `cancel` says so.
+pub(super) fn run(command: &mut Command, limit: Duration, cancel: &Cancel, room: usize) -> io::Result<Ended> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn()?;
     let pid = child.id();
     let (out, err) = (collect(child.stdout.take(), room), collect(child.stderr.take(), room));
-    let status = wait(&mut child, limit)?;
+    let status = wait(&mut child, limit, cancel)?;
     // Whatever it started is of no use any more; the group may be empty by now.
     kill_group(pid);
     let code = status.map(|status| status.code().unwrap_or_else(|| -status.signal().unwrap_or(0)));
@@ -41,13 +44,13 @@ pub(super) fn run(command: &mut Command, limit: Duration, room: usize) -> io::Re
     Ok(Ended { pid, code, stdout: text(take(&out)), stderr: text(take(&err)) })
 }
 
-fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
+fn wait(child: &mut Child, limit: Duration, cancel: &Cancel) -> io::Result<Option<ExitStatus>> {
     let start = Instant::now();
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
-        if start.elapsed() >= limit {
+        if start.elapsed() >= limit || cancel.is_set() {
             kill_group(child.id());
             child.wait()?;
             return Ok(None);
@@ -102,7 +105,8 @@ mod tests {
     use super::*;
 
     fn shell(text: &str, limit: u64) -> Ended {
-        run(Command::new("/bin/sh").args(["-c", text]), Duration::from_millis(limit), MAX_OUTPUT).unwrap()
+        run(Command::new("/bin/sh").args(["-c", text]), Duration::from_millis(limit), &Cancel::never(), MAX_OUTPUT)
+            .unwrap()
     }
 
     #[test]

@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::Cancel;
 use super::judge::Judge;
 use crate::decide::GraphError;
 use crate::diag::Location;
@@ -50,6 +51,8 @@ pub struct Command {
     pub stdio: Stdio,
     /// After this long everything is killed.
     pub time_limit: Option<Duration>,
+    /// Everything is killed when this says so.
+    pub cancel: Cancel,
     /// When the profile takes effect.
     pub start: Start,
 }
@@ -73,6 +76,7 @@ impl Command {
             cwd: None,
             stdio: Stdio::Inherit,
             time_limit: None,
+            cancel: Cancel::never(),
             start: Start::Exec,
         }
     }
@@ -103,6 +107,8 @@ pub enum How {
     ExecRefused,
     /// Killed at the time limit.
     TimedOut,
+    /// Killed because [`Command::cancel`] said so.
+    Cancelled,
 }
 
 /// What is left of a command.

@@ -26,8 +26,8 @@ use crate::sandbox::driver::{Kind, exit};
 use crate::sandbox::judge::Judge;
 use crate::sandbox::transcript::{apply_markers, take_details};
 use crate::sandbox::{
-    Action, ApplyFailure, Backend, BackendKind, DecidedBy, Evidence, Fixture, NOT_ACQUIRED, Observation, ObservedPath,
-    Outcome, PathSource, ProbeSetup, ProfileInput, SandboxError, Session, Setup, Stage, fixtures,
+    Action, ApplyFailure, Backend, BackendKind, Cancel, DecidedBy, Evidence, Fixture, NOT_ACQUIRED, Observation,
+    ObservedPath, Outcome, PathSource, ProbeSetup, ProfileInput, SandboxError, Session, Setup, Stage, fixtures,
 };
 
 /// How much of what a probe prints is kept, in bytes.
@@ -39,6 +39,7 @@ pub struct Supervised {
     probes: ProbeSetup,
     world: World,
     time_limit: Duration,
+    cancel: Cancel,
     /// Names of the host's tree, fixtures in their places.
     names: Mutex<Mapping>,
     /// What probes of the network connect to, until the backend goes.
@@ -55,8 +56,8 @@ impl Supervised {
         let probes = setup.probes.clone().ok_or_else(|| unavailable("no probe driver is given".to_owned()))?;
         availability().map_err(|reason| unavailable(reason.to_string()))?;
         let names = Mutex::new(Mapping::in_world(setup.world.clone()));
-        let (world, time_limit) = (setup.world.clone(), setup.time_limit);
-        Ok(Self { probes, world, time_limit, names, listeners: Mutex::new(Vec::new()) })
+        let (world, time_limit, cancel) = (setup.world.clone(), setup.time_limit, setup.cancel.clone());
+        Ok(Self { probes, world, time_limit, cancel, names, listeners: Mutex::new(Vec::new()) })
     }
 
     fn listen(&self, action: &Action) -> Result<Option<Fixture>, SandboxError> {
@@ -132,7 +133,8 @@ impl Backend for Supervised {
         let judge = Judge::of(profile).map_err(|error| failed(error.to_string()))?;
         let supervisor = Supervisor::new(judge, locked(&self.names).clone());
         let (probes, world) = (self.probes.clone(), self.world.clone());
-        Ok(Box::new(Confined { probes, world, time_limit: self.time_limit, supervisor }))
+        let (time_limit, cancel) = (self.time_limit, self.cancel.clone());
+        Ok(Box::new(Confined { probes, world, time_limit, cancel, supervisor }))
     }
 
     fn try_unconfined(&self, action: &Action) -> Observation {
@@ -145,7 +147,7 @@ impl Backend for Supervised {
         let words = arguments(kind, action, &target, false);
         let mut command = process::Command::new(&self.probes.driver);
         command.args(&words).env_clear().current_dir("/");
-        let ran = match bounded(command, self.time_limit / 2, &self.probes.scratch) {
+        let ran = match bounded(command, self.time_limit / 2, &self.cancel, &self.probes.scratch) {
             Ok(ran) => ran,
             Err(error) => return undecided(Stage::Exec, error.to_string()),
         };
@@ -201,6 +203,7 @@ struct Confined {
     probes: ProbeSetup,
     world: World,
     time_limit: Duration,
+    cancel: Cancel,
     supervisor: Supervisor,
 }
 
@@ -223,6 +226,7 @@ impl Session for Confined {
             cwd: Some(PathBuf::from("/")),
             stdio: Stdio::Capture { limit: KEPT },
             time_limit: Some(self.time_limit),
+            cancel: self.cancel.clone(),
             start: Start::Handshake,
             ..Command::new(&self.probes.driver)
         };
@@ -258,10 +262,11 @@ fn read(kind: Kind, ended: &Ended, denial: Option<&Denial>) -> Observation {
     let exit_code = match ended.how {
         How::Exited(code) => Some(code),
         How::Signaled(signal) => Some(-signal),
-        How::ExecRefused | How::TimedOut => None,
+        How::ExecRefused | How::TimedOut | How::Cancelled => None,
     };
     let class = match (ended.how, denial) {
-        (How::TimedOut, _) => Class::Timeout,
+        // What a cancelled run came to is nobody's business any more.
+        (How::TimedOut | How::Cancelled, _) => Class::Timeout,
         _ if !confined => Class::ExecRefused,
         (How::Exited(0), _) => Class::Allowed,
         _ if not_available => Class::NotAvailable,
@@ -337,7 +342,7 @@ struct Ran {
 
 /// Runs `command` for at most `limit`. What it prints goes to files without a name, so that nobody who keeps its
 /// output open is waited for.
-fn bounded(mut command: process::Command, limit: Duration, folder: &Path) -> io::Result<Ran> {
+fn bounded(mut command: process::Command, limit: Duration, cancel: &Cancel, folder: &Path) -> io::Result<Ran> {
     let (mut out, mut err) = (tempfile::tempfile_in(folder)?, tempfile::tempfile_in(folder)?);
     command.stdin(process::Stdio::null()).stdout(out.try_clone()?).stderr(err.try_clone()?);
     let mut child = command.spawn()?;
@@ -345,7 +350,7 @@ fn bounded(mut command: process::Command, limit: Duration, folder: &Path) -> io:
     let status = loop {
         match child.try_wait()? {
             Some(status) => break Some(status),
-            None if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(1)),
+            None if Instant::now() < deadline && !cancel.is_set() => std::thread::sleep(Duration::from_millis(1)),
             None => {
                 child.kill()?;
                 child.wait()?;

@@ -143,6 +143,7 @@ impl<'a> Run<'a> {
                 watched(run.as_ref().map_or(-1, |run| run.listener.raw()), calling),
                 watched(started.reports.as_raw_fd(), !gone),
                 watched(timer.as_ref().map_or(-1, AsRawFd::as_raw_fd), run.is_some()),
+                watched(command.cancel.descriptor().unwrap_or(-1), run.is_some()),
             ];
             fds.extend(sinks.iter().map(|sink| watched(sink.from.as_raw_fd(), sink.open)));
             sys::poll(&mut fds).map_err(system("poll"))?;
@@ -165,8 +166,11 @@ impl<'a> Run<'a> {
             if ready(2) {
                 how = how.or(Some(How::TimedOut));
             }
+            if ready(3) {
+                how = how.or(Some(How::Cancelled));
+            }
             for (place, sink) in sinks.iter_mut().enumerate() {
-                if ready(3 + place) {
+                if ready(4 + place) {
                     sink.drain();
                 }
             }
