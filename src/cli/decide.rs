@@ -100,14 +100,14 @@ impl Args {
         match side::read(context, file)? {
             Side::Profile(evaluation) => {
                 let evaluation = *evaluation;
-                let request = self.question.request(evaluation.policy.target(), &self.operation)?;
+                let request = self.question.request(evaluation.policy.target(), &self.operation, world)?;
                 let engine = Engine::new(evaluation.policy);
                 self.judge(&Judge::Policy(&engine, &evaluation.sources), &request, world)
             }
             Side::Blob(program) => {
                 let graph = Graph::new(&program, self.profile.as_deref());
                 let graph = graph.map_err(|error| side::graph_failure(file, &error))?;
-                let request = self.question.request(graph.target(), &self.operation)?;
+                let request = self.question.request(graph.target(), &self.operation, world)?;
                 self.judge(&Judge::Graph(&graph, &program), &request, world)
             }
         }

@@ -100,8 +100,8 @@ impl Args {
     ) -> Result<Box<dyn Fact + 'a>, Box<Failure>> {
         Ok(match predicate {
             Predicate::Decides { answer, operation } => {
-                let request = self.question.request(context.target, &operation)?;
                 let world = self.question.world(context)?;
+                let request = self.question.request(context.target, &operation, &world)?;
                 let path = self.question.path.clone().map(|path| (path, world, self.question.follow()));
                 Box::new(Decides::new(setting, request, path, answer, text))
             }

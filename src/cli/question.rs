@@ -17,14 +17,14 @@ pub(super) struct Question {
     /// Path as a program gives it: links are followed and each one on the way is asked about.
     #[arg(long, value_name = "PATH")]
     pub(super) path: Option<String>,
-    /// What is known, e.g. `global-name=com.example`, `remote=tcp:localhost:22`, `vnode-type=DIRECTORY`, `entitlement=NAME=VALUE`;
-    /// FILTER= is known to be absent. May be repeated; `path=` is taken as it is, without links.
+    /// What is known, e.g. `global-name=com.example`, `remote=tcp:localhost:22`, `vnode-type=DIRECTORY`, `entitlement=NAME=VALUE`,
+    /// `variable=HOME=/Users/me`; FILTER= is known to be absent. May be repeated; `path=` is taken as it is, without links.
     #[arg(long = "arg", value_name = "FILTER=VALUE")]
     arguments: Vec<String>,
     /// What is not given is absent, not unknown.
     #[arg(long)]
     absent: bool,
-    /// Links and case of the file system, as JSON; without it what every macOS 14 has.
+    /// Links and case of the file system and values of pattern variables, as JSON; without it what every macOS 14 has.
     #[arg(long, value_name = "FILE.json")]
     world: Option<PathBuf>,
     /// Follow a link as last component, whatever the operation.
@@ -52,13 +52,14 @@ impl Question {
     ///
     /// # Errors
     /// A name that is none, a value of the wrong kind, a path for an operation that takes none.
-    pub(super) fn request(&self, target: &Target, operation: &str) -> Result<Request, Box<Failure>> {
+    pub(super) fn request(&self, target: &Target, operation: &str, world: &World) -> Result<Request, Box<Failure>> {
         let operation = operation_named(target, operation).map_err(|error| usage(&error))?;
         let mut request = Request::new(operation);
         request.closed = self.absent;
         for argument in &self.arguments {
             request.add_argument(target, argument).map_err(|error| usage(&error))?;
         }
+        request.take_variables(world);
         if self.path.is_some() && !target.accepts(operation, PATH) {
             let message = format!("{} takes no path", target.operation(operation).name);
             return Err(Failure::new(Exit::Usage, CODE_NO_PATH, message)

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use indexmap::{IndexMap, IndexSet};
 
 use super::value::{Address, Attribute, Family, Transport, Value};
+use super::variables;
 use crate::pattern::automaton::{LazyDfa, Nfa};
 use crate::pattern::build::{self, Compiled};
 use crate::pattern::{Pattern, Variables, regex};
@@ -154,8 +155,34 @@ pub(crate) struct Column {
     pub(crate) single: bool,
     pub(crate) questions: IndexSet<Question>,
     index: Option<Mutex<LazyDfa>>,
-    /// Questions that no value answers: patterns with variables.
-    open: Vec<u32>,
+    /// Questions whose pattern holds a variable that the request must say.
+    open: Vec<Open>,
+}
+
+/// A question whose pattern holds a variable without a meaning of its own.
+#[derive(Debug)]
+struct Open {
+    question: u32,
+    pattern: Pattern,
+    /// What it can match at all.
+    possible: Nfa,
+}
+
+impl Open {
+    fn ask(&self, texts: &[Vec<u8>], folds: bool, values: &[(Attribute, Value)], closed: bool) -> Truth {
+        let folded = |text: &Vec<u8>| if folds { text.to_ascii_lowercase() } else { text.clone() };
+        let possible = |text: &Vec<u8>| !self.possible.matches(text).is_empty();
+        let texts: Vec<Vec<u8>> = texts.iter().map(folded).filter(possible).collect();
+        if texts.is_empty() {
+            return Truth::False;
+        }
+        let (variables, is_complete) = variables::resolve(self.pattern.free_variables(), values, closed, folds);
+        match texts.iter().any(|text| self.pattern.matches(text, &variables)) {
+            true => Truth::True,
+            false if is_complete => Truth::False,
+            false => Truth::Unknown,
+        }
+    }
 }
 
 /// Most states of one column's automaton; beyond, it forgets and builds anew.
@@ -185,7 +212,7 @@ impl Column {
     fn new(attribute: Attribute, target: &Target) -> Self {
         let info = match &attribute {
             Attribute::Filter(id) => target.filter(*id),
-            Attribute::Entitlement(_) => None,
+            Attribute::Entitlement(_) | Attribute::Variable(_) => None,
         };
         let path = info.is_some_and(|info| info.argument == ArgKind::PatternSubpath);
         Self {
@@ -218,14 +245,23 @@ impl Column {
         self.path
     }
 
-    /// Whether a question holds a pattern variable, which no request gives a value.
+    /// Whether a question holds a pattern variable that the request must say.
     pub(crate) fn is_open(&self, question: u32) -> bool {
-        self.open.contains(&question)
+        self.open_pattern(question).is_some()
+    }
+
+    /// The pattern of such a question.
+    pub(crate) fn open_pattern(&self, question: u32) -> Option<&Pattern> {
+        self.open.iter().find(|open| open.question == question).map(|open| &open.pattern)
     }
 
     fn freeze(&mut self) {
         let open = self.questions.iter().enumerate().filter_map(|(number, question)| match question {
-            Question::Pattern(pattern) if pattern.has_variables() => Some(number as u32),
+            Question::Pattern(pattern) if pattern.free_variables().next().is_some() => Some(Open {
+                question: number as u32,
+                pattern: pattern.clone(),
+                possible: variables::possible([pattern]),
+            }),
             _ => None,
         });
         self.open = open.collect();
@@ -256,20 +292,44 @@ impl Column {
         }
     }
 
+    /// The same with the answers of open questions, when there are some.
+    fn fact_with<'r>(&self, value: &'r Value, values: &[(Attribute, Value)], closed: bool) -> Fact<'r> {
+        let mut matches = match (self.fact(value), value) {
+            (Fact::Matches(matches), Value::Strings(_)) if !self.open.is_empty() => matches,
+            (fact, _) => return fact,
+        };
+        let texts = if let Value::Strings(texts) = value { texts.as_slice() } else { &[] };
+        let mut unknown = vec![0u64; matches.len()];
+        for open in &self.open {
+            let side = match open.ask(texts, self.folds, values, closed) {
+                Truth::False => continue,
+                Truth::True => &mut matches,
+                Truth::Unknown => &mut unknown,
+            };
+            if let Some(word) = side.get_mut(open.question as usize / 64) {
+                *word |= 1 << (open.question % 64);
+            }
+        }
+        Fact::Partly { matches, unknown }
+    }
+
     fn ask(&self, question: u32, fact: &Fact<'_>) -> Truth {
         match fact {
             Fact::Unknown => Truth::Unknown,
             Fact::Absent => Truth::False,
+            Fact::Partly { unknown, .. } if holds(unknown, question) => Truth::Unknown,
+            Fact::Partly { matches, .. } => holds(matches, question).into(),
             _ if !self.open.is_empty() && self.is_open(question) => Truth::Unknown,
-            Fact::Matches(bits) => {
-                let word = bits.get(question as usize / 64).copied().unwrap_or(0);
-                (word >> (question % 64) & 1 == 1).into()
-            }
+            Fact::Matches(bits) => holds(bits, question).into(),
             Fact::Value(value) => {
                 self.questions.get_index(question as usize).map_or(Truth::False, |question| question.ask(value))
             }
         }
     }
+}
+
+fn holds(bits: &[u64], question: u32) -> bool {
+    bits.get(question as usize / 64).is_some_and(|word| word >> (question % 64) & 1 == 1)
 }
 
 /// What a request says about one column.
@@ -279,6 +339,11 @@ pub(crate) enum Fact<'r> {
     Absent,
     /// The questions that hold, as bits.
     Matches(Vec<u64>),
+    /// The same, and those that hang on variables which the request does not say.
+    Partly {
+        matches: Vec<u64>,
+        unknown: Vec<u64>,
+    },
     Value(&'r Value),
 }
 
@@ -359,7 +424,7 @@ impl Atoms {
     /// `loaded` is the entitlement that a `%entitlement-load` before has put in place.
     fn expr(&mut self, filter: &Filter, loaded: &mut Option<Vec<u8>>) -> Expr {
         match filter {
-            Filter::Test(Test { filter, arg: Arg::Pattern(pattern) }) if self.canonical && !pattern.has_variables() => {
+            Filter::Test(Test { filter, arg: Arg::Pattern(pattern) }) if self.canonical => {
                 let parts = canonical(pattern, folds(self.target, *filter)).into_iter().map(|pattern| {
                     let test = Test { filter: *filter, arg: Arg::Pattern(pattern) };
                     Expr::Atom(self.atom(&test, &mut loaded.clone()))
@@ -456,7 +521,7 @@ impl Atoms {
         }
         for (attribute, value) in values {
             if let Some((number, _, column)) = self.columns.get_full(attribute) {
-                facts[number] = column.fact(value);
+                facts[number] = column.fact_with(value, values, closed);
             }
         }
         facts
@@ -502,8 +567,12 @@ impl Atoms {
 /// The patterns that the compiler makes of `pattern`: the same for all ways to write one language that it stores alike.
 fn canonical(pattern: &Pattern, folds: bool) -> Vec<Pattern> {
     let pattern = if folds { pattern.fold_case() } else { pattern.clone() };
-    match build::compile(&pattern, &mut |_| 0) {
-        Ok(Compiled::Tree(tree)) => tree.ways(&[]).unwrap_or_else(|_| vec![pattern]),
+    let mut names: IndexSet<Vec<u8>> = IndexSet::new();
+    // A pattern of less than 4 GB that parses has fewer names than that; more would only be told apart less.
+    let compiled = build::compile(&pattern, &mut |name| names.insert_full(name.to_vec()).0 as u16);
+    let names: Vec<Vec<u8>> = names.into_iter().collect();
+    match compiled {
+        Ok(Compiled::Tree(tree)) => tree.ways(&names).unwrap_or_else(|_| vec![pattern]),
         Ok(Compiled::Regex(regex)) => {
             let stored = regex::code::encode(&regex).ok().and_then(|record| regex::code::decode(&record).ok());
             vec![stored.map_or(pattern, Pattern::from_regex)]

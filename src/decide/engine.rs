@@ -1,12 +1,17 @@
 //! One request against one policy.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use indexmap::IndexSet;
 
 use super::atoms::{Atom, Atoms, Expr, Fact, Truth};
 use super::dag::{Dag, Root, TooManyNodes};
 use super::exclusive::Exclusive;
 use super::rules::Rules;
 use super::value::{Attribute, Request, Value};
+use super::variables;
+use crate::pattern::Pattern;
 use crate::policy::{Modifier, Policy, RuleId, Test};
 use crate::vocab::{Action, FilterId, OpId};
 
@@ -115,10 +120,12 @@ impl Gate {
     /// True when the rule cannot match. A value that is unknown closes no gate.
     fn is_closed(&self, facts: &[Fact<'_>]) -> bool {
         match facts.get(self.column as usize) {
-            Some(Fact::Matches(bits)) if !self.questions.is_empty() => self.questions.iter().all(|question| {
-                let word = bits.get(*question as usize / 64).copied().unwrap_or(0);
-                word >> (question % 64) & 1 == 0
-            }),
+            Some(Fact::Matches(bits) | Fact::Partly { matches: bits, .. }) if !self.questions.is_empty() => {
+                self.questions.iter().all(|question| {
+                    let word = bits.get(*question as usize / 64).copied().unwrap_or(0);
+                    word >> (question % 64) & 1 == 0
+                })
+            }
             _ => false,
         }
     }
@@ -209,8 +216,11 @@ impl Engine {
         }
         let action = self.action(decider);
         let all_agree = before.iter().all(|(_, each)| *each == action);
-        let (answer, depends_on) =
+        let (answer, mut depends_on) =
             if all_agree { (action.into(), Vec::new()) } else { self.residue(&before, action, &facts) };
+        depends_on.retain(|attribute| {
+            matches!(attribute, Attribute::Filter(_)) || variables::value(attribute, &request.values).is_none()
+        });
         Verdict { answer, decider, before: before.iter().map(|(id, _)| *id).collect(), depends_on }
     }
 
@@ -221,14 +231,14 @@ impl Engine {
         match self.residual_root(&mut dag, before, last, facts) {
             Ok(Root::DENY) => (Answer::Deny, Vec::new()),
             Ok(Root::ALLOW) => (Answer::Allow, Vec::new()),
-            Ok(root) => (Answer::Depends, self.attributes(dag.support(root))),
+            Ok(root) => (Answer::Depends, self.attributes(dag.support(root), facts)),
             // Too large to simplify: name everything that is unknown.
             Err(TooManyNodes) => {
                 let mut unknown = Vec::new();
                 let exprs = before.iter().filter_map(|(id, _)| self.rules.expr(*id));
                 exprs.for_each(|expr| expr.for_each_atom(&mut |atom| unknown.push(atom)));
                 unknown.retain(|atom| self.atoms.ask(*atom, facts) == Truth::Unknown);
-                (Answer::Depends, self.attributes(unknown))
+                (Answer::Depends, self.attributes(unknown, facts))
             }
         }
     }
@@ -261,10 +271,22 @@ impl Engine {
         Ok(root)
     }
 
-    /// The attributes of `atoms`, each once, in the order of the policy's columns.
-    fn attributes(&self, atoms: Vec<Atom>) -> Vec<Attribute> {
-        let columns: std::collections::BTreeSet<u32> = atoms.iter().map(|atom| atom.column).collect();
-        columns.into_iter().filter_map(|number| Some(self.atoms.column(number)?.attribute.clone())).collect()
+    /// What `atoms` hang on, each once: attributes in the order of the policy's columns, then variables of patterns.
+    fn attributes(&self, atoms: Vec<Atom>, facts: &[Fact<'_>]) -> Vec<Attribute> {
+        let mut columns = BTreeSet::new();
+        let mut unknown = BTreeSet::new();
+        for atom in atoms {
+            let open = self.atoms.column(atom.column).and_then(|column| column.open_pattern(atom.question));
+            let partly = matches!(facts.get(atom.column as usize), Some(Fact::Partly { .. }));
+            if !partly {
+                columns.insert(atom.column);
+            }
+            unknown.extend(open.into_iter().flat_map(Pattern::free_variables).map(variables::attribute));
+        }
+        let columns = columns.into_iter().filter_map(|number| Some(self.atoms.column(number)?.attribute.clone()));
+        let mut found: IndexSet<Attribute> = columns.collect();
+        found.extend(unknown);
+        found.into_iter().collect()
     }
 
     /// Every rule that was asked for `request`, up to the one that decides, with the value of each of its tests.

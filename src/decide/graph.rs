@@ -3,16 +3,19 @@
 //! It shares the request and the facts about names with [`Engine`](super::Engine) and nothing else: pattern code is run as
 //! code, regexes are searched, edges are followed. The two agree wherever the compiler is right, which tests use.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 
 use super::atoms::{Truth, ask_address};
 use super::engine::Answer;
 use super::exclusive::Exclusive;
 use super::value::{Attribute, Request, Value};
+use super::variables;
 use crate::blob::{Argument, NodeId, Program, ProgramNode, Roots, TerminalId};
 use crate::pattern::automaton::Nfa;
 use crate::pattern::code::{self, Style};
-use crate::pattern::{Pattern, Variables};
+use crate::pattern::variable::fixed;
+use crate::pattern::{Meaning, Pattern, Variables};
 use crate::policy::{Host, NetworkAddress};
 use crate::vocab::{Action, ArgKind, FilterId, Target};
 
@@ -59,8 +62,14 @@ pub struct GraphVerdict {
 #[derive(Debug)]
 enum Matcher {
     Code(Vec<u8>),
-    /// It holds a variable, whose value no request gives.
-    Open,
+    /// It refers to variables that the request must say.
+    Open {
+        code: Vec<u8>,
+        /// The free variables of each pattern that it was made of.
+        free: Vec<Vec<Vec<u8>>>,
+        /// What these patterns can match at all, by number.
+        possible: Nfa,
+    },
 }
 
 /// A compiled profile made ready for requests.
@@ -100,12 +109,16 @@ impl<'p> Graph<'p> {
     pub fn new(program: &'p Program, profile: Option<&str>) -> Result<Self, GraphError> {
         let target = target_of(program)?;
         let patterns = program.patterns.iter().zip(0u32..).map(|(tree, number)| {
-            let sources = tree.to_patterns(&program.variables.names);
-            if sources.is_ok_and(|patterns| patterns.iter().any(Pattern::has_variables)) {
-                return Ok(Matcher::Open);
-            }
             let code = code::encode(tree, Style::Modern).map_err(|error| GraphError::Pattern(number, error))?;
-            Ok(Matcher::Code(code))
+            let names = &program.variables.names;
+            let is_free = |number: &u16| names.get(usize::from(*number)).is_some_and(|name| fixed(name).is_none());
+            if !tree.variables().any(|number| is_free(&number)) {
+                return Ok(Matcher::Code(code));
+            }
+            let sources = tree.to_patterns(names).map_err(|error| GraphError::Pattern(number, error))?;
+            let free = |pattern: &Pattern| pattern.free_variables().map(<[u8]>::to_vec).collect();
+            let free = sources.iter().map(free).collect();
+            Ok(Matcher::Open { code, free, possible: variables::possible(&sources) })
         });
         let regexes = program.regexes.iter().map(|regex| {
             let mut nfa = Nfa::new();
@@ -169,7 +182,7 @@ impl<'p> Graph<'p> {
                         todo.push((*matched, load));
                     }
                     if holds == Truth::Unknown {
-                        unknown.insert(attribute);
+                        unknown.extend(asked.unknown(FilterId(*filter), attribute, argument));
                     }
                 }
             }
@@ -222,6 +235,62 @@ impl Asked<'_, '_> {
         (attribute, holds)
     }
 
+    /// What a test of `attribute` that is unknown hangs on.
+    fn unknown(&self, filter: FilterId, attribute: Attribute, argument: &Argument) -> Vec<Attribute> {
+        let matcher = match argument {
+            Argument::Pattern(id) => self.graph.patterns.get(id.index()),
+            _ => None,
+        };
+        match (matcher, self.request.get(&attribute)) {
+            (Some(Matcher::Open { free, possible, .. }), Some(Value::Strings(all))) => {
+                let texts: Vec<_> = all.iter().map(|text| self.folded(filter, text)).collect();
+                self.names(free, possible, &texts).map(variables::attribute).filter(|each| self.lacks(each)).collect()
+            }
+            (Some(Matcher::Open { free, .. }), None) => {
+                let variables = free.iter().flatten().map(|name| variables::attribute(name));
+                variables.filter(|each| self.lacks(each)).chain([attribute]).collect()
+            }
+            _ => vec![attribute],
+        }
+    }
+
+    fn lacks(&self, variable: &Attribute) -> bool {
+        variables::value(variable, &self.request.values).is_none()
+    }
+
+    /// The free variables of the patterns that can match one of `texts`.
+    fn names<'f>(
+        &self,
+        free: &'f [Vec<Vec<u8>>],
+        possible: &Nfa,
+        texts: &[Cow<'_, [u8]>],
+    ) -> impl Iterator<Item = &'f [u8]> {
+        let matching: BTreeSet<u32> = texts.iter().flat_map(|text| possible.matches(text)).collect();
+        matching.into_iter().filter_map(|number| free.get(number as usize)).flatten().map(Vec::as_slice)
+    }
+
+    /// Whether pattern code matches one of `texts`, which are folded where the filter folds.
+    fn runs(&self, matcher: &Matcher, texts: &[Cow<'_, [u8]>], folds: bool) -> Truth {
+        let run = |code: &[u8], variables: &Variables| {
+            let names = &self.graph.program.variables.names;
+            let meanings: Vec<Meaning> = names.iter().map(|name| variables.meaning(name).clone()).collect();
+            texts.iter().any(|text| code::run(code, text, &meanings).unwrap_or(false))
+        };
+        match matcher {
+            Matcher::Code(code) => run(code, &Variables::none()).into(),
+            Matcher::Open { code, free, possible } => {
+                let names = self.names(free, possible, texts);
+                let Request { values, closed, .. } = self.request;
+                let (variables, is_complete) = variables::resolve(names, values, *closed, folds);
+                match run(code, &variables) {
+                    true => Truth::True,
+                    false if is_complete => Truth::False,
+                    false => Truth::Unknown,
+                }
+            }
+        }
+    }
+
     fn matches(&self, filter: FilterId, argument: &Argument, value: &Value) -> Truth {
         let program = self.graph.program;
         let kind = self.graph.target.filter(filter).map(|info| info.argument);
@@ -236,11 +305,11 @@ impl Asked<'_, '_> {
             }
             (Argument::Integer(_), Value::Flag(flag)) => (*flag).into(),
             (Argument::Pattern(id), Value::Strings(all)) => match self.graph.patterns.get(id.index()) {
-                Some(Matcher::Code(code)) => {
-                    let run = |text: &Vec<u8>| code::run(code, &self.folded(filter, text), &[]).unwrap_or(false);
-                    all.iter().any(run).into()
+                Some(matcher) => {
+                    let texts: Vec<_> = all.iter().map(|text| self.folded(filter, text)).collect();
+                    self.runs(matcher, &texts, super::atoms::folds(self.graph.target, filter))
                 }
-                _ => Truth::Unknown,
+                None => Truth::Unknown,
             },
             (Argument::Regex(id), Value::Strings(all)) => match self.graph.regexes.get(id.index()) {
                 Some(nfa) => all.iter().any(|text| !nfa.matches(&self.folded(filter, text)).is_empty()).into(),
@@ -276,7 +345,7 @@ impl Asked<'_, '_> {
         }
     }
 
-    fn folded<'t>(&self, filter: FilterId, text: &'t [u8]) -> std::borrow::Cow<'t, [u8]> {
+    fn folded<'t>(&self, filter: FilterId, text: &'t [u8]) -> Cow<'t, [u8]> {
         if super::atoms::folds(self.graph.target, filter) { text.to_ascii_lowercase().into() } else { text.into() }
     }
 }

@@ -23,6 +23,7 @@ mod path;
 pub(crate) mod rules;
 pub(crate) mod space;
 mod value;
+pub(crate) mod variables;
 mod words;
 pub mod world;
 

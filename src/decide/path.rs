@@ -62,7 +62,7 @@ fn link_request(target: &Target, request: &Request, metadata: OpId, link: &[u8])
     let keeps = |filter: FilterId| target.filter(filter).is_some_and(|info| OF_THE_PROCESS.contains(&info.category));
     let values = request.values.iter().filter(|(attribute, _)| match attribute {
         Attribute::Filter(filter) => keeps(*filter),
-        Attribute::Entitlement(_) => true,
+        Attribute::Entitlement(_) | Attribute::Variable(_) => true,
     });
     let mut asked = Request { operation: metadata, values: values.cloned().collect(), closed: request.closed };
     asked.set(Attribute::Filter(PATH), Value::string(link));
@@ -84,12 +84,14 @@ fn judge<V: Answered>(
 ) -> Result<PathVerdict<V>, WorldError> {
     let follow = follow.unwrap_or_else(|| follows_last(target, request.operation));
     let resolved = world.resolve(path, follow)?;
+    let mut request = request.clone();
+    request.take_variables(world);
     let metadata = target.operation_named("file-read-metadata");
     let links: Vec<(Vec<u8>, V)> = resolved
         .links()
-        .filter_map(|link| Some((link.to_vec(), ask(&link_request(target, request, metadata?, link)))))
+        .filter_map(|link| Some((link.to_vec(), ask(&link_request(target, &request, metadata?, link)))))
         .collect();
-    let operation = ask(&request.clone().with_path(resolved.path.clone()));
+    let operation = ask(&request.with_path(resolved.path.clone()));
     let answers = || links.iter().map(|(_, verdict)| verdict.answer()).chain([operation.answer()]);
     let answer = match () {
         () if answers().any(|answer| answer == Answer::Deny) => Answer::Deny,

@@ -259,3 +259,56 @@ fn arguments_are_read_by_the_kind_of_their_filter() {
         Err(RequestError::UnknownOperation { nearest, .. }) if nearest[0] == "file-read-data"
     ));
 }
+
+/// `${…}` in a path: what the request says, what the name says, else unknown; the same from the compiled profile.
+#[test]
+fn variables_of_patterns_are_values_of_the_request() {
+    let with_variable = |text: &str| {
+        let pattern = Pattern::new(crate::pattern::PatternKind::Subpath, text, true).unwrap();
+        Some(test("path", Arg::Pattern(pattern)))
+    };
+    let engine = engine([
+        (DENY, "default", None),
+        (ALLOW, "file-read-data", with_variable("${HOME}/Library")),
+        (ALLOW, "file-read-data", with_variable("/v/${ANY_UUID}/x")),
+        (ALLOW, "file-read-data", with_variable("/e/${ENTITLEMENT:com.example}")),
+    ]);
+    let compiled = crate::compile::compile(engine.policy(), &crate::compile::Limits::default()).unwrap();
+    let graph = Graph::new(&compiled.program, None).unwrap();
+    let home = |value: &str| format!("variable=HOME={value}");
+    let uuid = "/v/1A2B3C4D-0000-1111-2222-333344445555/x/y";
+    let cases: &[(&str, &[&str], Answer, &[&str])] = &[
+        ("/Users/me/Library/f", &[], Answer::Depends, &["variable=HOME"]),
+        ("/Users/me/Library/f", &[&home("/Users/me")], Answer::Allow, &[]),
+        ("/Users/me/Library/f", &[&home("/Users/ME")], Answer::Allow, &[]),
+        ("/Users/me/Library/f", &[&home("/Users/you")], Answer::Deny, &[]),
+        ("/Users/me/Library/f", &[&home("/Users/you"), &home("/Users/me")], Answer::Allow, &[]),
+        ("/Users/me/Library/f", &[&home("")], Answer::Deny, &[]),
+        // No home makes this path one below its library.
+        ("/Users/me/f", &[], Answer::Deny, &[]),
+        (uuid, &[], Answer::Allow, &[]),
+        ("/v/1/x", &[], Answer::Deny, &[]),
+        ("/e/app", &[], Answer::Depends, &["entitlement=com.example"]),
+        ("/e/app", &["entitlement=com.example=app"], Answer::Allow, &[]),
+        ("/e/app", &["entitlement=com.example=false"], Answer::Deny, &[]),
+    ];
+    for (path, arguments, answer, hangs_on) in cases {
+        let request = with("file-read-data", arguments).with_path(*path);
+        let verdict = engine.decide(&request);
+        assert_eq!(verdict.answer, *answer, "{path} {arguments:?}");
+        let names: Vec<_> = verdict.depends_on.iter().map(|each| each.name(target())).collect();
+        assert_eq!(names, *hangs_on, "{path} {arguments:?}");
+        let verdict = graph.decide(&request);
+        assert_eq!(verdict.answer, *answer, "graph: {path} {arguments:?}");
+        let names: Vec<_> = verdict.depends_on.iter().map(|each| each.name(target())).collect();
+        assert_eq!(names, *hangs_on, "graph: {path} {arguments:?}");
+    }
+    let world = World::parse(br#"{"variables": {"HOME": "/Users/me"}}"#).unwrap();
+    let asked = Request::new(op("file-read-data"));
+    let answer = |path: &str| engine.decide_path(&asked, path.as_bytes(), &world, None).unwrap().answer;
+    assert_eq!((answer("/Users/me/Library"), answer("/Users/you/Library")), (Answer::Allow, Answer::Deny));
+    let mut request = asked.clone();
+    for wrong in ["variable=ANY_UUID=x", "variable=HOME", "variable==x"] {
+        assert!(request.add_argument(target(), wrong).is_err(), "{wrong}");
+    }
+}

@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 
 use super::error::RequestError;
+use super::variables;
+use super::world::World;
+use crate::pattern;
 use crate::vocab::{ArgKind, FilterForm, FilterId, OpId, Spelling, Target};
 
 /// What a test asks about: the value of one filter, or one of the process's entitlements.
@@ -15,14 +18,18 @@ pub enum Attribute {
     Filter(FilterId),
     /// The entitlement of this name.
     Entitlement(Vec<u8>),
+    /// What `${NAME}` in patterns stands for; the name is in lower case.
+    Variable(Vec<u8>),
 }
 
 impl Attribute {
-    /// How people call it: the filter's name, or `entitlement=NAME`.
+    /// How people call it: the filter's name, `entitlement=NAME` or `variable=NAME`.
     pub fn name(&self, target: &Target) -> Cow<'static, str> {
         match self {
             Self::Filter(id) => target.filter_name(*id),
             Self::Entitlement(name) => format!("entitlement={}", String::from_utf8_lossy(name)).into(),
+            // Every name that is known is written in upper case.
+            Self::Variable(name) => format!("variable={}", String::from_utf8_lossy(name).to_ascii_uppercase()).into(),
         }
     }
 }
@@ -225,6 +232,7 @@ impl Request {
     /// | without argument | `true` or `false` |
     /// | addresses | [`Address::parse`] |
     /// | `entitlement` | `NAME` (true), `NAME=false`, `NAME=STRING`, `NAME=` (absent) |
+    /// | `variable` | `NAME=STRING` for `${NAME}` in patterns, `NAME=` (absent) |
     ///
     /// # Errors
     /// A name that is no filter, a value of the wrong kind.
@@ -239,7 +247,16 @@ impl Request {
                 Some((name, "false" | "#f")) => (name, Value::Flag(false)),
                 Some((name, text)) => (name, Value::string(text)),
             };
-            self.set(Attribute::Entitlement(name.as_bytes().to_vec()), value);
+            self.add(Attribute::Entitlement(name.as_bytes().to_vec()), value);
+            return Ok(());
+        }
+        if name == "variable" {
+            let (attribute, value) = variable(value).ok_or_else(|| RequestError::Value {
+                filter: name.to_owned(),
+                value: value.to_owned(),
+                expected: "NAME=STRING for a variable that has no meaning of its own".to_owned(),
+            })?;
+            self.add(attribute, value);
             return Ok(());
         }
         let filter = filter_named(target, name)?;
@@ -248,15 +265,38 @@ impl Request {
             value: value.to_owned(),
             expected: expected(target, filter),
         })?;
-        let attribute = Attribute::Filter(filter);
+        self.add(Attribute::Filter(filter), new);
+        Ok(())
+    }
+
+    /// One more value.
+    fn add(&mut self, attribute: Attribute, new: Value) {
         let old = self.values.iter_mut().find(|(known, _)| *known == attribute).map(|(_, old)| old);
         match (old, new) {
             (Some(Value::Strings(all)), Value::Strings(more)) => all.extend(more),
             (Some(Value::Numbers(all)), Value::Numbers(more)) => all.extend(more),
             (_, new) => self.set(attribute, new),
         }
-        Ok(())
     }
+
+    /// Lets the variables that `world` knows and the request does not say stand for what they do there.
+    pub fn take_variables(&mut self, world: &World) {
+        for (name, values) in world.variables() {
+            let attribute = Attribute::Variable(name.to_vec());
+            if self.get(&attribute).is_none() {
+                self.set(attribute, Value::Strings(values.to_vec()));
+            }
+        }
+    }
+}
+
+/// `NAME=STRING` for a variable; `None` when there is no `=`, or when the variable has a meaning of its own.
+fn variable(text: &str) -> Option<(Attribute, Value)> {
+    let (name, value) = text.split_once('=')?;
+    if name.is_empty() || pattern::variable::fixed(name.as_bytes()).is_some() {
+        return None;
+    }
+    Some((variables::attribute(name.as_bytes()), if value.is_empty() { Value::Absent } else { Value::string(value) }))
 }
 
 /// The filter `path`: number 1 in every system.
@@ -266,7 +306,8 @@ fn filter_named(target: &Target, name: &str) -> Result<FilterId, RequestError> {
     match target.spelling(name, 1) {
         Some(Spelling::Filter { id, form: FilterForm::Exact }) => Ok(id),
         _ => {
-            let names: Vec<&str> = target.filters().iter().map(|filter| filter.name).chain(["entitlement"]).collect();
+            let names: Vec<&str> =
+                target.filters().iter().map(|filter| filter.name).chain(["entitlement", "variable"]).collect();
             Err(RequestError::UnknownFilter { name: name.to_owned(), nearest: nearest(name, &names) })
         }
     }

@@ -33,6 +33,6 @@ fn number_word(target: &Target, attribute: &Attribute, number: u16) -> String {
     let symbol = |filter: FilterId| target.symbol_named(target.filter(filter)?.symbols?, number);
     match attribute {
         Attribute::Filter(filter) => symbol(*filter).map_or_else(|| number.to_string(), str::to_owned),
-        Attribute::Entitlement(_) => number.to_string(),
+        Attribute::Entitlement(_) | Attribute::Variable(_) => number.to_string(),
     }
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::error::WorldError;
+use crate::pattern::variable;
 use crate::vocab::{OpId, Target};
 
 /// The name of the world that is used when none is given.
@@ -22,12 +23,13 @@ pub const MAX_PATH: usize = 1 << 14;
 
 const MACOS_14: &str = include_str!("worlds/macos-14.json");
 
-/// Links and case of one file system tree.
+/// Links and case of one file system tree, and what variables of patterns stand for in it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct World {
     symlinks: BTreeMap<Vec<u8>, Vec<u8>>,
     firmlinks: BTreeMap<Vec<u8>, Vec<u8>>,
     case_insensitive: bool,
+    variables: BTreeMap<Vec<u8>, Vec<Vec<u8>>>,
 }
 
 #[derive(Deserialize)]
@@ -41,6 +43,15 @@ struct WorldFile {
     firmlinks: BTreeMap<String, String>,
     #[serde(default)]
     case_insensitive: Option<bool>,
+    #[serde(default)]
+    variables: BTreeMap<String, OneOrMore>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
 }
 
 /// One step of a walk.
@@ -102,10 +113,11 @@ impl World {
     }
 
     /// Reads a world file: `{"extends": "macos-14" | null, "symlinks": {"/path": "target"}, "firmlinks": {"/canonical":
-    /// "/other/spelling"}, "case_insensitive": bool}`. Without `extends` (or with null) nothing is inherited.
+    /// "/other/spelling"}, "case_insensitive": bool, "variables": {"HOME": "/Users/me"}}`. Without `extends` (or with null)
+    /// nothing is inherited. A variable of patterns may have a list of values.
     ///
     /// # Errors
-    /// Not JSON of that shape, an unknown base, a path that is not absolute and plain.
+    /// Not JSON of that shape, an unknown base, a path that is not absolute and plain, a variable with a meaning of its own.
     pub fn parse(json: &[u8]) -> Result<Self, WorldError> {
         let file: WorldFile = serde_json::from_slice(json).map_err(|error| WorldError::Shape(error.to_string()))?;
         let mut world = match file.extends.as_deref() {
@@ -125,6 +137,17 @@ impl World {
         }
         for (path, other) in firm {
             world.add_firmlink(&path, &other)?;
+        }
+        for (name, values) in file.variables {
+            let values = match values {
+                OneOrMore::One(value) => vec![value],
+                OneOrMore::More(values) => values,
+            };
+            if name.is_empty() || variable::fixed(name.as_bytes()).is_some() || values.iter().any(String::is_empty) {
+                return Err(WorldError::Shape(format!("the variable {name:?} cannot be given these values")));
+            }
+            let values = values.into_iter().map(String::into_bytes).collect();
+            world.variables.insert(name.into_bytes().to_ascii_lowercase(), values);
         }
         Ok(world)
     }
@@ -174,6 +197,11 @@ impl World {
     /// Every firmlink: the canonical spelling and the one that is replaced by it, in order of the former.
     pub fn firmlinks(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.firmlinks.iter().map(|(path, other)| (path.as_slice(), other.as_slice()))
+    }
+
+    /// What the variables of patterns stand for, by name in lower case.
+    pub fn variables(&self) -> impl Iterator<Item = (&[u8], &[Vec<u8>])> {
+        self.variables.iter().map(|(name, values)| (name.as_slice(), values.as_slice()))
     }
 
     /// Whether the tree takes names without regard to ASCII case.
@@ -366,6 +394,9 @@ mod tests {
             (br#"{"extends": "macos-9"}"#, "macos-14"),
             (br#"{"links": {}}"#, "unknown field"),
             (br#"{"firmlinks": {"/a": "/"}}"#, "absolute"),
+            (br#"{"variables": {"ANY_UUID": "x"}}"#, "cannot be given"),
+            (br#"{"variables": {"HOME": []}, "symlinks": {"/": ""}}"#, "absolute"),
+            (br#"{"variables": {"HOME": 1}}"#, "not a world"),
             (b"[", "not a world"),
         ] {
             let error = World::parse(bad).unwrap_err().to_string();

@@ -7,7 +7,7 @@ use super::automaton::{Domain, Space, contains};
 use super::build::{Compiled, compile, is_unitable};
 use super::code::{self, Alternative, PatternTree, Style};
 use super::regex::{self, Class, Node, Regex, Repeat};
-use super::{Pattern, PatternKind, Variables, union};
+use super::{Meaning, Pattern, PatternKind, Variables, union};
 
 fn node() -> impl Strategy<Value = Node> {
     let leaf = prop_oneof![
@@ -190,7 +190,7 @@ proptest! {
         ]), 0..60),
         subject in subject(),
     ) {
-        let _ = code::run(&bytes, &subject, &[vec![b"a".to_vec()]]);
+        let _ = code::run(&bytes, &subject, &[Meaning::Values(vec![b"a".to_vec()])]);
         if let Ok(tree) = code::decode(&bytes) {
             let _ = (code::encode(&tree, Style::Modern), tree.to_patterns(&[b"V".to_vec()]));
         }

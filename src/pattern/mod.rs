@@ -19,10 +19,12 @@ pub mod code;
 pub mod codes;
 pub mod regex;
 pub mod union;
+pub(crate) mod variable;
 
 pub use automaton::Variables;
 pub use byteset::ByteSet;
 pub use regex::{Regex, RegexError, RegexErrorKind};
+pub use variable::Meaning;
 
 use automaton::Nfa;
 
@@ -74,7 +76,9 @@ impl Pattern {
             PatternKind::Regex => Some(regex::parse(&text)?),
             _ => None,
         };
-        Ok(Self { kind, text, variables, regex })
+        let mut pattern = Self { kind, text, variables, regex };
+        pattern.variables = variables && !pattern.variable_names().is_empty();
+        Ok(pattern)
     }
 
     fn plain(kind: PatternKind, text: impl Into<Vec<u8>>) -> Self {
@@ -111,7 +115,7 @@ impl Pattern {
         &self.text
     }
 
-    /// Whether `${NAME}` in the text is a variable.
+    /// Whether a variable is in it.
     pub fn has_variables(&self) -> bool {
         self.variables
     }
@@ -133,6 +137,12 @@ impl Pattern {
                 })
                 .collect(),
         }
+    }
+
+    /// The names of its variables that have no [`Meaning`] of their own: what they stand for is to be said.
+    pub fn free_variables(&self) -> impl Iterator<Item = &[u8]> {
+        let names = if self.variables { self.variable_names() } else { Vec::new() };
+        names.into_iter().filter(|name| variable::fixed(name).is_none())
     }
 
     /// How literals, prefixes and subpaths really compare, and with which text: a subpath's trailing slashes do not count,
@@ -167,7 +177,7 @@ impl Pattern {
         Self { text: self.text.to_ascii_lowercase(), ..self.clone() }
     }
 
-    /// Whether `subject` matches. A variable matches any of its values and nothing when it has none.
+    /// Whether `subject` matches. A variable matches what [`Variables::meaning`] says.
     ///
     /// Builds an automaton for a regex or a pattern with variables each time; for many subjects use
     /// [`automaton`].

@@ -91,10 +91,29 @@ fn variables_stand_for_their_values() {
     assert!(pattern.matches(b"/users/b/library/x", &variables));
     assert!(!pattern.matches(b"/users/c/library", &variables));
     assert!(!pattern.matches(b"/library", &Variables::none()));
+    assert!(!Pattern::new(PatternKind::Literal, "/$HOME{}", true).unwrap().has_variables());
     let text = Pattern::new(PatternKind::Literal, "${HOME}", false).unwrap();
     assert!(text.matches(b"${HOME}", &variables));
     let regex = Pattern::new(PatternKind::Regex, "^${HOME}/[0-9]+$", true).unwrap();
     assert!(regex.matches(b"/users/a/12", &variables) && !regex.matches(b"/users/a/x", &variables));
+}
+
+/// Names of system profiles that say what they stand for.
+#[test]
+fn some_variables_have_a_meaning_of_their_own() {
+    let pattern = |text: &str| Pattern::new(PatternKind::Literal, text, true).unwrap();
+    let uuid = pattern("/v/${ANY_UUID}/x");
+    assert_eq!(uuid.free_variables().count(), 0);
+    assert!(matches(&uuid, "/v/1A2b3c4d-0000-1111-2222-333344445555/x"));
+    for not in ["/v/1A2b3c4d-0000-1111-2222-33334444555/x", "/v/gA2b3c4d-0000-1111-2222-333344445555/x", "/v//x"] {
+        assert!(!matches(&uuid, not), "{not}");
+    }
+    let component = pattern("/v/${any_path_component}/x");
+    assert!(matches(&component, "/v/a.b/x") && !matches(&component, "/v/a/b/x") && !matches(&component, "/v//x"));
+    let mut variables = Variables::none();
+    variables.add("any_uuid", "1");
+    assert!(uuid.matches(b"/v/1/x", &variables));
+    assert_eq!(pattern("${HOME}/${any_uuid}").free_variables().collect::<Vec<_>>(), [b"HOME"]);
 }
 
 #[test]

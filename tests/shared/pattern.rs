@@ -6,7 +6,7 @@ use libtest_mimic::{Failed, Trial};
 use sbpl::pattern::automaton::{Domain, Space};
 use sbpl::pattern::build::{self, Compiled};
 use sbpl::pattern::code::{self, Style};
-use sbpl::pattern::{Pattern, PatternKind, Variables, regex};
+use sbpl::pattern::{Meaning, Pattern, PatternKind, Variables, regex};
 
 use crate::counts;
 use crate::records::{self, BLOBS, Layout};
@@ -61,7 +61,7 @@ fn pattern_code(shared: &Path, tag: &str, layout: Layout) -> Result<(), Failed> 
 /// The code's own machine accepts the shortest subject of every filter that the code was turned into.
 fn examples_match(code: &[u8], filters: &[Pattern], names: &[Vec<u8>]) -> bool {
     let opaque = Variables::opaque(filters);
-    let values: Vec<Vec<Vec<u8>>> = names.iter().map(|name| opaque.values(name).to_vec()).collect();
+    let values: Vec<Meaning> = names.iter().map(|name| opaque.meaning(name).clone()).collect();
     filters.iter().all(|filter| {
         if filter.kind() != PatternKind::Regex && !filter.has_variables() {
             return code::run(code, filter.text(), &values) == Ok(true);

@@ -5,7 +5,7 @@
 //! walked, [`Space`] answers questions of set algebra with a subject that shows the answer, [`PatternSet`] tells which of
 //! many patterns match.
 //!
-//! A pattern variable stands for the values that [`Variables`] gives it; [`Variables::opaque`] gives each name made-up values
+//! A pattern variable stands for what [`Variables`] gives it; [`Variables::opaque`] gives each name made-up values
 //! of its own, for questions that must not depend on the real ones.
 
 mod lazy;

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::pattern::byteset::ByteSet;
 use crate::pattern::regex::{Node, Repeat};
+use crate::pattern::variable::{self, Meaning};
 use crate::pattern::{Pattern, PatternKind, Piece, pieces};
 
-/// Values of the pattern variables (`${HOME}`): each name stands for any of its values; a name without values matches
-/// nothing. Names are compared without regard to ASCII case, because folded patterns hold folded names. Values are compared
+/// What the pattern variables (`${HOME}`) stand for: a name for any of the values given here; else `ANY_UUID` and
+/// `ANY_PATH_COMPONENT` for what they say, every other name for nothing. Names are compared without regard to ASCII case, because folded patterns hold folded names. Values are compared
 /// as they are: fold them for a folded pattern.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Variables(BTreeMap<Vec<u8>, Vec<Vec<u8>>>);
+pub struct Variables(BTreeMap<Vec<u8>, Meaning>);
 
 impl Variables {
     /// No variable has a value.
@@ -36,12 +37,29 @@ impl Variables {
 
     /// Lets `name` stand for `value` too.
     pub fn add(&mut self, name: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
-        self.0.entry(name.into().to_ascii_lowercase()).or_default().push(value.into());
+        match self.0.entry(name.into().to_ascii_lowercase()).or_insert(Meaning::Values(Vec::new())) {
+            Meaning::Values(values) => values.push(value.into()),
+            other => *other = Meaning::Values(vec![value.into()]),
+        }
     }
 
-    /// The values of `name`.
+    /// Lets `name` stand for `meaning` and nothing else.
+    pub fn set(&mut self, name: &[u8], meaning: Meaning) {
+        self.0.insert(name.to_ascii_lowercase(), meaning);
+    }
+
+    /// What `name` stands for.
+    pub fn meaning(&self, name: &[u8]) -> &Meaning {
+        const NOTHING: &Meaning = &Meaning::Values(Vec::new());
+        self.0.get(&name.to_ascii_lowercase()).or_else(|| variable::fixed(name)).unwrap_or(NOTHING)
+    }
+
+    /// The values given to `name`.
     pub fn values(&self, name: &[u8]) -> &[Vec<u8>] {
-        self.0.get(&name.to_ascii_lowercase()).map_or(&[], Vec::as_slice)
+        match self.0.get(&name.to_ascii_lowercase()) {
+            Some(Meaning::Values(values)) => values,
+            _ => &[],
+        }
     }
 }
 
@@ -159,8 +177,23 @@ impl Nfa {
     }
 
     fn variable(&mut self, name: &[u8], next: StateId, variables: &Variables) -> StateId {
-        let branches = variables.values(name).iter().map(|value| self.bytes(value, next)).collect();
-        self.push(State::Split(branches))
+        match variables.meaning(name) {
+            Meaning::Values(values) => {
+                let branches = values.iter().map(|value| self.bytes(value, next)).collect();
+                self.push(State::Split(branches))
+            }
+            Meaning::Uuid => variable::uuid_bytes().rev().fold(next, |next, set| self.push(State::Bytes(set, next))),
+            Meaning::Component => self.run_of(variable::bytes_but(b"/\0"), next),
+            Meaning::Anything => self.run_of(variable::bytes_but(b"\0"), next),
+        }
+    }
+
+    /// One or more bytes of `set`.
+    fn run_of(&mut self, set: ByteSet, next: StateId) -> StateId {
+        let fork = self.push(State::Split(Vec::new()));
+        let byte = self.push(State::Bytes(set, fork));
+        self.states[fork as usize] = State::Split(vec![byte, next]);
+        byte
     }
 
     /// States for `node` that go on to `next`; recursion is bounded by the regex depth limit.

@@ -1,6 +1,7 @@
 //! Executes pattern code on a subject, as the state machine of `spec/blob-format.md` §7.
 
 use super::{CodeError, CodeErrorKind};
+use crate::pattern::Meaning;
 
 /// Where a matcher may go on after a failure: the next byte of a SEARCH.
 struct Retry {
@@ -11,14 +12,14 @@ struct Retry {
     subject: usize,
 }
 
-/// Whether `subject` matches the code of one pattern (the record without its length word). `variables[n]` are the values
-/// of variable n; of several that fit, the longest is taken.
+/// Whether `subject` matches the code of one pattern (the record without its length word). `variables[n]` is what variable
+/// n stands for; of several strings that fit, the longest is taken.
 ///
 /// Time: code length × subject length at most, because jumps only go forward.
 ///
 /// # Errors
 /// Wrong instructions or jumps on the way that is taken. Use [`super::decode`] to check code as a whole.
-pub fn run(code: &[u8], subject: &[u8], variables: &[Vec<Vec<u8>>]) -> Result<bool, CodeError> {
+pub fn run(code: &[u8], subject: &[u8], variables: &[Meaning]) -> Result<bool, CodeError> {
     let mut machine = Machine { code, at: 0, subject, position: 0, flag: true, stack: Vec::new(), retry: None };
     machine.run(variables)
 }
@@ -34,7 +35,7 @@ struct Machine<'a> {
 }
 
 impl Machine<'_> {
-    fn run(&mut self, variables: &[Vec<Vec<u8>>]) -> Result<bool, CodeError> {
+    fn run(&mut self, variables: &[Meaning]) -> Result<bool, CodeError> {
         loop {
             let start = self.at;
             match self.byte()? {
@@ -130,9 +131,8 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn variable(&mut self, number: u16, variables: &[Vec<Vec<u8>>]) {
-        let values = variables.get(usize::from(number)).map_or(&[][..], Vec::as_slice);
-        let longest = values.iter().filter(|value| self.rest().starts_with(value)).map(Vec::len).max();
+    fn variable(&mut self, number: u16, variables: &[Meaning]) {
+        let longest = variables.get(usize::from(number)).and_then(|meaning| meaning.longest(self.rest()));
         self.flag = longest.is_some();
         self.position += longest.unwrap_or(0);
     }
