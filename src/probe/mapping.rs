@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
-use serde_json::{Map, Value};
+use serde_json::Map;
 
 use super::artifact::{
     Coverage, EventsIndex, MappedOperation, MappedScenario, MismatchReason, OperationsMap, RuntimeIndexes,
@@ -15,25 +15,37 @@ use super::error::ProbeError;
 use super::lanes::Joined;
 use super::names::{fits, short, unique};
 use super::run::Documents;
-use super::{pool, tag};
+use super::tag;
 
 const FOLDER: &str = "runtime_mappings";
 
-/// Writes the traces, then the tables over them.
+/// Scenarios up to which each has a trace of its own, as in the notes; more of them share one. Making a file costs more than all
+/// the rest of a simulated probe.
+const OWN_TRACES: usize = 500;
+/// The trace that many scenarios share.
+const SHARED_TRACE: &str = "all";
+
+/// Writes the traces and the tables over them.
 pub(super) fn write(documents: &Documents<'_>, joined: &[Joined<'_>]) -> Result<(), ProbeError> {
-    let mut traces: IndexMap<&str, Vec<&Joined<'_>>> = IndexMap::new();
+    let mut traces: IndexMap<&str, Vec<&Joined<'_>>> = IndexMap::with_capacity(joined.len());
     for row in joined {
         traces.entry(row.scenario_id()).or_default().push(row);
     }
+    let path = |name: &str| format!("{FOLDER}/traces/{name}.jsonl");
     let mut taken = BTreeSet::new();
-    let paths: Vec<String> =
-        traces.keys().map(|id| format!("{FOLDER}/traces/{}.jsonl", unique(trace_name(id), &mut taken))).collect();
-    let written = pool::ordered(documents.options.jobs, paths.len(), |at| {
-        let (Some(path), Some((_, rows))) = (paths.get(at), traces.get_index(at)) else { return Ok(()) };
-        let lines: String = rows.iter().map(|row| row.value.to_string() + "\n").collect();
-        documents.writer.write_new(path, lines.as_bytes())
-    });
-    written.into_iter().collect::<Result<(), _>>()?;
+    let paths: Vec<String> = match traces.len() > OWN_TRACES {
+        true => {
+            documents.writer.write_new(&path(SHARED_TRACE), &trace(joined.iter())?)?;
+            vec![path(SHARED_TRACE); traces.len()]
+        }
+        false => {
+            let write = |(id, rows): (&&str, &Vec<&Joined<'_>>)| {
+                let path = path(&unique(trace_name(id), &mut taken));
+                documents.writer.write_new(&path, &trace(rows.iter().copied())?).map(|()| path)
+            };
+            traces.iter().map(write).collect::<Result<_, _>>()?
+        }
+    };
 
     let mut scenarios = IndexMap::new();
     let mut operations: IndexMap<String, MappedOperation> = IndexMap::new();
@@ -85,13 +97,24 @@ pub(super) fn write(documents: &Documents<'_>, joined: &[Joined<'_>]) -> Result<
     };
     let scenarios = ScenariosMap { head: documents.head(tag::SCENARIOS), scenarios, extra: Map::new() };
     let ops = OperationsMap { head: documents.head(tag::OPERATIONS), ops: operations, extra: Map::new() };
-    let write = |name: &str, document: Value| documents.writer.write_json(&format!("{FOLDER}/{name}"), &document);
+    let (writer, path) = (documents.writer, |name: &str| format!("{FOLDER}/{name}"));
     let [events_name, scenarios_name, ops_name, indexes_name, manifest_name] = DOCUMENTS;
-    write(events_name, serde_json::json!(events_index))?;
-    write(scenarios_name, serde_json::json!(scenarios))?;
-    write(ops_name, serde_json::json!(ops))?;
-    write(indexes_name, serde_json::json!(indexes))?;
-    write(manifest_name, serde_json::json!(manifest))
+    writer.write_json(&path(events_name), &events_index)?;
+    writer.write_json(&path(scenarios_name), &scenarios)?;
+    writer.write_json(&path(ops_name), &ops)?;
+    writer.write_json(&path(indexes_name), &indexes)?;
+    writer.write_json(&path(manifest_name), &manifest)
+}
+
+/// One line an event, as the document of events has it.
+fn trace<'j>(rows: impl Iterator<Item = &'j Joined<'j>>) -> Result<Vec<u8>, ProbeError> {
+    let mut lines = Vec::new();
+    for row in rows {
+        serde_json::to_writer(&mut lines, &row.event)
+            .map_err(|error| ProbeError::NotWritten { path: FOLDER.to_owned(), reason: error.to_string() })?;
+        lines.push(b'\n');
+    }
+    Ok(lines)
 }
 
 const EVENTS: &str = "runtime_events.normalized.json";

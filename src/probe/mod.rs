@@ -67,7 +67,13 @@ pub const WORLD_ID: &str = "sonoma-14.4.1-23E224-arm64-dyld-2c0602c5";
 /// Digest of bytes as bundles write it: 64 lower-case hex digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     use sha2::Digest;
-    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&sha2::Sha256::digest(bytes))
+}
+
+/// Two lower-case hex digits a byte.
+fn hex(bytes: &[u8]) -> String {
+    let digits = |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0'));
+    bytes.iter().flat_map(digits).collect()
 }
 
 #[cfg(test)]

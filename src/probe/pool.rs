@@ -4,6 +4,8 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use super::error::ProbeError;
+
 /// As much as the main thread has on the systems we know: profiles are evaluated on these threads too.
 const STACK_BYTES: usize = 8 << 20;
 
@@ -39,6 +41,15 @@ pub(super) fn ordered<T: Send>(jobs: NonZeroUsize, count: usize, work: impl Fn(u
     });
     all.sort_by_key(|(at, _)| *at);
     all.into_iter().map(|(_, result)| result).collect()
+}
+
+/// One piece of work that may fail; pieces do not depend on each other.
+pub(super) type Task<'t> = Box<dyn Fn() -> Result<(), ProbeError> + Sync + 't>;
+
+/// Does all of `tasks`, as [`ordered`] does; the first error in their order is the one to tell.
+pub(super) fn all(jobs: NonZeroUsize, tasks: &[Task<'_>]) -> Result<(), ProbeError> {
+    let done = ordered(jobs, tasks.len(), |at| tasks.get(at).map_or(Ok(()), |task| task()));
+    done.into_iter().collect()
 }
 
 #[cfg(test)]

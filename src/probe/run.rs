@@ -3,7 +3,6 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::artifact::{
@@ -16,11 +15,12 @@ use super::lanes::{self, BaselineLane};
 use super::names::stems;
 use super::one::{Ran, Tried, assemble, try_probes};
 use super::plan::Lanes;
+use super::pool::{self, Task};
 use super::prepare::prepare;
 use super::row::action;
 use super::set::{Files, PlanSet};
 use super::table::{BLOCKED, Row, markdown, rows};
-use super::{apply_preflight, lint, mapping, mismatch, pool, tag};
+use super::{apply_preflight, lint, mapping, mismatch, tag};
 use crate::profile::{EvalOptions, Loader};
 use crate::sandbox::{Backend, Cancel, Fixture};
 
@@ -150,6 +150,16 @@ const DRY: &str = "dry";
 /// Probes that are tried under one application of their profile.
 const CHUNK: usize = 64;
 
+/// What trying the probes came to.
+#[derive(Default)]
+struct Scenario {
+    results: RuntimeResults,
+    decodes: GoldenDecodes,
+    diffs: RuntimeDiffs,
+    /// By profile, in the order of the results.
+    baseline: Vec<BaselineLane>,
+}
+
 /// What every document of a run needs.
 pub(super) struct Documents<'a> {
     pub(super) set: &'a PlanSet,
@@ -197,7 +207,7 @@ impl Documents<'_> {
         }
     }
 
-    /// Every document, in the order of the specification, but for the index.
+    /// Every document but for the index: those that say what will be tried, then the probes, then what came of them.
     fn all(&self) -> Result<(Summary, MismatchSummary, Vec<Row>), ProbeError> {
         self.status(RunState::InProgress, None)?;
         let apply_preflight = if self.options.dry { None } else { apply_preflight::check(self)? };
@@ -205,18 +215,25 @@ impl Documents<'_> {
         self.writer.write_json("expected_matrix.generated.json", &self.set.generated)?;
         let lanes = self.lanes();
         let fixtures = if lanes.scenario || lanes.baseline { self.fixtures()? } else { Vec::new() };
-        let (results, lane) = if lanes.scenario { self.scenario(&lanes)? } else { Default::default() };
-        let joined = lanes::join(self, &results, &lane);
-        if lanes.scenario {
-            mapping::write(self, &joined)?;
-        }
+        let Scenario { results, decodes, diffs, baseline } =
+            if lanes.scenario { self.scenario(&lanes)? } else { Scenario::default() };
+        let joined = lanes::join(self, &results, &baseline);
         let mismatches = mismatch::summarize(self.set.plan.world_id(), &results);
-        self.writer.write_json("mismatch_summary.json", &mismatches)?;
-        self.writer.write_json("expected_matrix.json", &self.set.expected)?;
-        match lanes.scenario {
-            true => lanes::write(self, &joined, &lanes, &fixtures)?,
-            false => self.writer.write(PACKETS, b"")?,
+        // Each of the rest is written by whoever has time, the long ones first; no index, no bundle, whatever is there.
+        let mut tasks: Vec<Task<'_>> = Vec::new();
+        if lanes.scenario {
+            tasks.push(Box::new(|| self.writer.write_json("runtime_results.json", &results)));
+            tasks.push(Box::new(|| mapping::write(self, &joined)));
+            lanes::write(self, &joined, &lanes, &fixtures, &mut tasks);
+            tasks.push(Box::new(|| self.writer.write_json("golden_decodes.json", &decodes)));
+            tasks.push(Box::new(|| self.writer.write_json("runtime_diffs.json", &diffs)));
+        } else {
+            tasks.push(Box::new(|| self.writer.write(PACKETS, b"")));
         }
+        tasks.push(Box::new(|| self.writer.write_json("mismatch_summary.json", &mismatches)));
+        tasks.push(Box::new(|| self.writer.write_json("expected_matrix.json", &self.set.expected)));
+        pool::all(self.options.jobs, &tasks)?;
+        drop(tasks);
         let rows = rows(&results);
         let status = match () {
             () if self.options.dry => DRY,
@@ -283,7 +300,7 @@ impl Documents<'_> {
     }
 
     /// The scenario lane, and the baseline's probes beside it: profiles first, then their probes in chunks.
-    fn scenario(&self, lanes: &Lanes) -> Result<(RuntimeResults, Vec<BaselineLane>), ProbeError> {
+    fn scenario(&self, lanes: &Lanes) -> Result<Scenario, ProbeError> {
         let expected = &self.set.expected.profiles;
         let stems = stems(expected.iter().map(|(id, profile)| (id.as_str(), profile.blob.as_str())));
         let prepared = pool::ordered(self.options.jobs, expected.len(), |at| {
@@ -319,7 +336,15 @@ impl Documents<'_> {
             let id = profile.id.to_owned();
             (id, assemble(profile, tried, self.options))
         });
-        self.results(ran.collect())
+        let mut scenario = Scenario::default();
+        (scenario.decodes.head, scenario.diffs.head) = (self.head(tag::GOLDEN_DECODES), self.head(tag::RUNTIME_DIFFS));
+        for (id, Ran { result, decode, diff, baseline }) in ran {
+            scenario.decodes.decodes.insert(id.clone(), decode);
+            scenario.diffs.profiles.insert(id.clone(), diff);
+            scenario.baseline.push(baseline);
+            scenario.results.insert(id, result);
+        }
+        Ok(scenario)
     }
 
     /// Nothing that was cut short is told as a result.
@@ -328,23 +353,6 @@ impl Documents<'_> {
             true => Err(ProbeError::Interrupted { bundle: self.writer.folder().display().to_string() }),
             false => Ok(()),
         }
-    }
-
-    fn results(&self, ran: Vec<(String, Ran)>) -> Result<(RuntimeResults, Vec<BaselineLane>), ProbeError> {
-        let (mut results, mut lanes) = (RuntimeResults::new(), Vec::new());
-        let (mut decodes, mut profiles) = (IndexMap::new(), IndexMap::new());
-        for (id, Ran { result, decode, diff, baseline }) in ran {
-            decodes.insert(id.clone(), decode);
-            profiles.insert(id.clone(), diff);
-            lanes.push(baseline);
-            results.insert(id, result);
-        }
-        self.writer.write_json("runtime_results.json", &results)?;
-        let head = self.head(tag::GOLDEN_DECODES);
-        self.writer.write_json("golden_decodes.json", &GoldenDecodes { head, decodes, extra: Map::new() })?;
-        let head = self.head(tag::RUNTIME_DIFFS);
-        self.writer.write_json("runtime_diffs.json", &RuntimeDiffs { head, profiles })?;
-        Ok((results, lanes))
     }
 
     fn summary(

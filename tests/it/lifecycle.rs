@@ -7,6 +7,7 @@ use sbpl::probe::artifact::{
     Coverage, Event, EventsIndex, GoldenDecodes, MismatchPacket, MismatchReason, MismatchSummary, RunManifest,
     RunState, RunStatus, ScenariosMap, Selection, Summary,
 };
+use sbpl::probe::matrix::MatrixProbe;
 use sbpl::probe::{Files, PlanSet, ProbeError, ReadFailure, RunOptions, bundle, golden};
 use serde_json::{Value, json};
 
@@ -158,6 +159,27 @@ fn what_is_cut_from_events() {
         .map(|row| &row.profile_id)
         .collect();
     assert!(uncovered.is_empty(), "{uncovered:?}");
+}
+
+/// A run of many scenarios has one trace for all of them, with the events in their order.
+#[test]
+fn many_scenarios_share_a_trace() {
+    let out = tempfile::tempdir().unwrap();
+    let mut set = golden::plan_set().unwrap();
+    set.expected.profiles.retain(|id, _| id == "bucket4:v1_read");
+    let probes = &mut set.expected.profiles["bucket4:v1_read"].probes;
+    let probe = probes[0].clone();
+    let numbered = |at: usize| MatrixProbe { expectation_id: Some(format!("many:{at}")), ..probe.clone() };
+    *probes = (0..501).map(numbered).collect();
+    let report = run_with(out.path(), "run", &set, &golden::Embedded, |options| options).unwrap();
+    bundle::verify(&report.folder).unwrap();
+    let index: EventsIndex = read(report.folder.join("runtime_mappings/events_index.json"));
+    assert_eq!(index.traces.len(), 501);
+    assert!(index.traces.values().all(|paths| paths[..] == ["runtime_mappings/traces/all.jsonl"]));
+    let events: Vec<Value> = read(report.folder.join("runtime_events.normalized.json"));
+    let text = std::fs::read_to_string(report.folder.join("runtime_mappings/traces/all.jsonl")).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines, events);
 }
 
 /// `golden_decodes.json` says which operations start at one node: under bucket 4 reading is one bucket and all else another.

@@ -8,7 +8,7 @@ use super::{Head, ProfileStatus};
 use crate::probe::registry::Decision;
 
 /// `golden_decodes.json`: the decoded header of every profile that was run, joined to its results.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct GoldenDecodes {
     /// [`crate::probe::tag::GOLDEN_DECODES`]
     #[serde(flatten)]
@@ -62,7 +62,7 @@ pub struct DecodeResult {
 }
 
 /// `runtime_diffs.json`: what the shims changed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RuntimeDiffs {
     /// [`crate::probe::tag::RUNTIME_DIFFS`]
     #[serde(flatten)]

@@ -39,6 +39,7 @@ pub use results::{
 pub use run::{Host, RunManifest, RunState, RunStatus, Selection, Summary};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The keys that most documents of a run start with.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,4 +67,18 @@ pub struct RunHead {
     pub plan_id: String,
     /// Its digest.
     pub plan_digest: String,
+}
+
+/// Keys sorted at every level, `null` fields left out or kept. Recursion is as deep as our own documents are.
+pub(super) fn sorted(value: Value, drop_nulls: bool) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut entries: Vec<(String, Value)> =
+                map.into_iter().filter(|(_, value)| !drop_nulls || !value.is_null()).collect();
+            entries.sort_by(|a, b| a.0.cmp(&b.0));
+            entries.into_iter().map(|(key, value)| (key, sorted(value, drop_nulls))).collect()
+        }
+        Value::Array(items) => items.into_iter().map(|item| sorted(item, drop_nulls)).collect(),
+        other => other,
+    }
 }

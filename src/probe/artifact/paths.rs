@@ -28,14 +28,14 @@ pub struct PathObservation {
 
 /// `path_witnesses.json`: which paths the targets are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PathWitnesses {
+pub struct PathWitnesses<R = PathWitness> {
     /// [`crate::probe::tag::PATH_WITNESSES`]
     #[serde(flatten)]
     pub head: Head,
     /// Which plan.
     pub plan_id: String,
     /// Lane by lane, probe by probe.
-    pub records: Vec<PathWitness>,
+    pub records: Vec<R>,
     /// Keys that we do not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,

@@ -1,11 +1,13 @@
 //! `artifact_index.json`: every file with its digest, and making it again.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::write::{replace, to_json};
+use super::json::to_json;
+use super::write::replace;
 use super::{DOCUMENTS, INDEX, STATUS, check, read_json, unreadable};
 use crate::probe::artifact::{ArtifactEntry, ArtifactIndex, Faults, RepairLog, RunStatus};
 
@@ -43,7 +45,7 @@ pub fn reindex(folder: &Path, repair: bool, now: f64) -> Result<Reindexed, Probe
     }
     let status: RunStatus = read_json(&folder.join(STATUS))?;
     let outcome = before.index.as_ref().map_or("partial", |index| index.status.as_str());
-    let write = |name: &str, text: String| replace(&folder.join(name), text.as_bytes(), true);
+    let write = |name: &str, text: Vec<u8>| replace(&folder.join(name), true, |file| file.write_all(&text));
     // What the log says is "after" is what an index of the files as they are leaves missing: nothing differs from it.
     let missing = index_of(folder, &status.head.run_id, &status.head.world_id, outcome)?.missing;
     log.after = Faults {
@@ -97,7 +99,7 @@ fn entry(folder: &Path, name: &str) -> Result<ArtifactEntry, ProbeError> {
     Ok(entry_of(name, &bytes, schema_version))
 }
 
-pub(super) fn entry_of(name: &str, bytes: &[u8], schema_version: Option<String>) -> ArtifactEntry {
+fn entry_of(name: &str, bytes: &[u8], schema_version: Option<String>) -> ArtifactEntry {
     ArtifactEntry {
         path: name.to_owned(),
         file_size: bytes.len() as u64,

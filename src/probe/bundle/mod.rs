@@ -6,6 +6,7 @@
 
 mod check;
 mod index;
+mod json;
 mod lock;
 mod write;
 

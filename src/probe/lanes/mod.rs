@@ -15,12 +15,12 @@ use serde_json::{Map, Value, json};
 
 use super::artifact::{
     BaselineResult, Event, Fixtures, LaneResults, MismatchReason, PathWitness, PathWitnesses, PrimaryIntent,
-    ProbeResult, ProfileResult, RuntimeResults,
+    ProbeResult, ProfileResult, RuntimeResults, sorted,
 };
-use super::error::ProbeError;
 use super::plan::Lanes;
+use super::pool::{self, Task};
 use super::run::{Documents, PACKETS};
-use super::{pool, tag};
+use super::tag;
 use crate::sandbox::Fixture;
 
 /// What the baseline lane has of one profile: a row a probe, in their order; none when the lane is off.
@@ -32,8 +32,6 @@ pub(super) struct Joined<'a> {
     pub(super) probe: &'a ProbeResult,
     pub(super) baseline: Option<&'a BaselineResult>,
     pub(super) event: Event,
-    /// The event as its document has it: keys sorted, no nulls.
-    pub(super) value: Value,
     /// What a calibrated oracle said.
     pub(super) oracle: Option<oracle::Check>,
     /// Which path the baseline saw, for operations on files.
@@ -56,7 +54,6 @@ impl<'a> Joined<'a> {
         let event = event::event(documents, profile_id, profile, probe, baseline);
         let on_files = probe.operation.starts_with("file-");
         Self {
-            value: sorted(json!(event), true),
             oracle: oracle::check(event.seatbelt_callouts.as_ref(), calibration),
             event,
             baseline_witness: baseline.filter(|_| on_files).map(|row| witness::of_baseline(profile_id, probe, row)),
@@ -108,50 +105,59 @@ pub(super) fn join<'a>(
     joined
 }
 
-/// Baseline, events, oracle, path witnesses, fixtures, mismatch packets.
-pub(super) fn write(
-    documents: &Documents<'_>,
-    joined: &[Joined<'_>],
-    lanes: &Lanes,
-    fixtures: &[Fixture],
-) -> Result<(), ProbeError> {
+/// Writes the documents of the lanes: baseline, events, oracle, path witnesses, fixtures, mismatch packets; each is a task.
+pub(super) fn write<'t>(
+    documents: &'t Documents<'_>,
+    joined: &'t [Joined<'_>],
+    lanes: &'t Lanes,
+    fixtures: &'t [Fixture],
+    tasks: &mut Vec<Task<'t>>,
+) {
     let writer = documents.writer;
-    if lanes.baseline {
-        let results: Vec<&BaselineResult> = joined.iter().filter_map(|row| row.baseline).collect();
-        let head = documents.head(tag::BASELINE_RESULTS);
-        writer.write_json("baseline_results.json", &LaneResults { head, results, extra: Map::new() })?;
-    }
-    let events: Vec<&Value> = joined.iter().map(|row| &row.value).collect();
-    writer.write_json("runtime_events.normalized.json", &events)?;
-    if lanes.oracle {
-        writer.write_json("oracle_results.json", &oracle::results(documents, joined))?;
-    }
-    if lanes.scenario
-        && let Some(observed) = documents.options.backend.observe(documents.started)
-    {
-        writer.write_json("observer_results.json", &observer::results(documents, joined, &observed))?;
-    }
+    let (run_head, plan_id) = (move |tag: &str| documents.head(tag), &documents.set.plan.plan_id);
+    tasks.push(Box::new(move || {
+        let events: Vec<&Event> = joined.iter().map(|row| &row.event).collect();
+        writer.write_json("runtime_events.normalized.json", &events)
+    }));
     // Baseline rows first, then the scenario's: a refused open has no path in its own lane.
-    let baseline = joined.iter().filter_map(|row| row.baseline_witness.clone());
-    let scenario = joined.iter().filter_map(|row| row.scenario_witness.clone());
-    writer.write_json(
-        "path_witnesses.json",
-        &PathWitnesses {
-            head: documents.head(tag::PATH_WITNESSES),
-            plan_id: documents.set.plan.plan_id.clone(),
-            records: baseline.chain(scenario).collect(),
-            extra: Map::new(),
-        },
-    )?;
-    let fixtures = fixtures.iter().map(|fixture| json!(fixture)).collect();
-    writer
-        .write_json("fixtures.json", &Fixtures { head: documents.head(tag::FIXTURES), fixtures, extra: Map::new() })?;
-    let mut packets = String::new();
-    for row in joined.iter().filter(|row| row.is_mismatch()) {
-        packets.push_str(&sorted(json!(packet::packet(documents, row)), false).to_string());
-        packets.push('\n');
+    tasks.push(Box::new(move || {
+        let baseline = joined.iter().filter_map(|row| row.baseline_witness.as_ref());
+        let scenario = joined.iter().filter_map(|row| row.scenario_witness.as_ref());
+        let records = baseline.chain(scenario).collect();
+        let (head, plan_id) = (run_head(tag::PATH_WITNESSES), plan_id.clone());
+        writer.write_json("path_witnesses.json", &PathWitnesses { head, plan_id, records, extra: Map::new() })
+    }));
+    if lanes.baseline {
+        tasks.push(Box::new(move || {
+            let results: Vec<&BaselineResult> = joined.iter().filter_map(|row| row.baseline).collect();
+            let head = run_head(tag::BASELINE_RESULTS);
+            writer.write_json("baseline_results.json", &LaneResults { head, results, extra: Map::new() })
+        }));
     }
-    writer.write(PACKETS, packets.as_bytes())
+    if lanes.oracle {
+        tasks.push(Box::new(move || writer.write_json("oracle_results.json", &oracle::results(documents, joined))));
+    }
+    if lanes.scenario {
+        tasks.push(Box::new(move || match documents.options.backend.observe(documents.started) {
+            Some(observed) => {
+                writer.write_json("observer_results.json", &observer::results(documents, joined, &observed))
+            }
+            None => Ok(()),
+        }));
+    }
+    tasks.push(Box::new(move || {
+        let fixtures = fixtures.iter().map(|fixture| json!(fixture)).collect();
+        let head = run_head(tag::FIXTURES);
+        writer.write_json("fixtures.json", &Fixtures { head, fixtures, extra: Map::new() })
+    }));
+    tasks.push(Box::new(move || {
+        let mut packets = String::new();
+        for row in joined.iter().filter(|row| row.is_mismatch()) {
+            packets.push_str(&sorted(json!(packet::packet(documents, row)), false).to_string());
+            packets.push('\n');
+        }
+        writer.write(PACKETS, packets.as_bytes())
+    }));
 }
 
 fn intent(id: &str, probe: &ProbeResult) -> PrimaryIntent {
@@ -169,19 +175,5 @@ fn scenario_id(id: &str, probe: &ProbeResult) -> String {
         (Some(expectation), _) => expectation.clone(),
         (None, Some(name)) if !name.is_empty() => format!("{id}::{name}"),
         _ => format!("{id}::{}::{}", probe.operation, probe.path.as_deref().unwrap_or_default()),
-    }
-}
-
-/// Keys sorted at every level, `null` fields left out or kept. Recursion is as deep as our own documents are.
-fn sorted(value: Value, drop_nulls: bool) -> Value {
-    match value {
-        Value::Object(map) => {
-            let mut entries: Vec<(String, Value)> =
-                map.into_iter().filter(|(_, value)| !drop_nulls || !value.is_null()).collect();
-            entries.sort_by(|a, b| a.0.cmp(&b.0));
-            entries.into_iter().map(|(key, value)| (key, sorted(value, drop_nulls))).collect()
-        }
-        Value::Array(items) => items.into_iter().map(|item| sorted(item, drop_nulls)).collect(),
-        other => other,
     }
 }
