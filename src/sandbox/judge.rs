@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{ProfileInput, Rules};
 use crate::blob::Program;
+use crate::compile::decompile::terminal_modifiers;
 use crate::decide::world::Resolved;
 use crate::decide::{
     Answer, Answered, Attribute, Decider, Engine, Graph, GraphError, GraphVerdict, PathVerdict, Request, Verdict,
@@ -56,7 +57,7 @@ impl Judge {
     pub fn court(&self) -> Result<Court<'_>, GraphError> {
         Ok(Court(match &self.rules {
             Kind::Policy(engine) => Bench::Policy(engine),
-            Kind::Blob(program) => Bench::Blob(Box::new(Graph::new(program, None)?)),
+            Kind::Blob(program) => Bench::Blob(program, Box::new(Graph::new(program, None)?)),
         }))
     }
 }
@@ -68,7 +69,7 @@ pub struct Court<'j>(Bench<'j>);
 #[derive(Debug)]
 enum Bench<'j> {
     Policy(&'j Engine),
-    Blob(Box<Graph<'j>>),
+    Blob(&'j Program, Box<Graph<'j>>),
 }
 
 impl Court<'_> {
@@ -76,7 +77,7 @@ impl Court<'_> {
     pub fn may_test(&self, filter: FilterId) -> bool {
         match &self.0 {
             Bench::Policy(engine) => engine.has_tests_of(filter),
-            Bench::Blob(_) => true,
+            Bench::Blob(..) => true,
         }
     }
 
@@ -84,7 +85,7 @@ impl Court<'_> {
     pub fn ask(&self, request: &Request) -> Ruling {
         match &self.0 {
             Bench::Policy(engine) => Ruling::of_policy(engine, &engine.decide(request)),
-            Bench::Blob(graph) => Ruling::of_blob(&graph.decide(request)),
+            Bench::Blob(program, graph) => Ruling::of_blob(program, graph.target(), &graph.decide(request)),
         }
     }
 
@@ -98,7 +99,10 @@ impl Court<'_> {
                 let verdict = engine.decide_path(request, path, world, None)?;
                 PathRuling::new(&verdict, |verdict| Ruling::of_policy(engine, verdict))
             }
-            Bench::Blob(graph) => PathRuling::new(&graph.decide_path(request, path, world, None)?, Ruling::of_blob),
+            Bench::Blob(program, graph) => {
+                let verdict = graph.decide_path(request, path, world, None)?;
+                PathRuling::new(&verdict, |verdict| Ruling::of_blob(program, graph.target(), verdict))
+            }
         })
     }
 }
@@ -124,26 +128,33 @@ impl Ruling {
     fn of_policy(engine: &Engine, verdict: &Verdict) -> Self {
         let policy = engine.policy();
         let modifiers = engine.modifiers(verdict.decider);
-        let number = |name| integer_modifier(policy.target(), modifiers, name);
-        let no_report = policy.target().modifier_named("no-report").map(|info| info.id);
         let rule = match verdict.decider {
             Decider::Rule(id) => policy.get(id).and_then(|rule| rule.origin.as_ref()).map(|origin| origin.location),
             Decider::Own(_) => None,
         };
+        Self { rule, ..Self::of(verdict.answer, verdict.depends_on.clone(), policy.target(), modifiers) }
+    }
+
+    /// A blob names no rule of a text.
+    fn of_blob(program: &Program, target: &'static Target, verdict: &GraphVerdict) -> Self {
+        // What an allowed request does besides is nobody's business here. The last terminal is the one without unknown matches.
+        let refusing = verdict.terminals.last().filter(|_| verdict.answer != Answer::Allow);
+        let found = refusing.and_then(|terminal| terminal_modifiers(program, target, *terminal));
+        let modifiers = found.map(|found| found.modifiers).unwrap_or_default();
+        Self::of(verdict.answer, verdict.depends_on.clone(), target, &modifiers)
+    }
+
+    fn of(answer: Answer, depends_on: Vec<Attribute>, target: &Target, modifiers: &[Modifier]) -> Self {
+        let number = |name| integer_modifier(target, modifiers, name);
+        let no_report = target.modifier_named("no-report").map(|info| info.id);
         Self {
-            answer: verdict.answer,
+            answer,
             errno: number("errno").unwrap_or(EPERM),
             signal: number("send-signal"),
             reported: !modifiers.iter().any(|modifier| Some(modifier.id) == no_report),
-            rule,
-            depends_on: verdict.depends_on.clone(),
+            rule: None,
+            depends_on,
         }
-    }
-
-    /// A blob names no rule of a text, and its terminals' modifiers are not looked at.
-    fn of_blob(verdict: &GraphVerdict) -> Self {
-        let depends_on = verdict.depends_on.clone();
-        Self { answer: verdict.answer, errno: EPERM, signal: None, reported: true, rule: None, depends_on }
     }
 }
 

@@ -8,11 +8,12 @@ const START: &str = "<!-- table -->\n";
 const END: &str = "<!-- end of table -->";
 
 /// When a call is looked at, in words.
-fn condition(gate: Gate) -> &'static str {
-    match gate {
+fn condition(call: &Call) -> &'static str {
+    match call.gate {
         Gate::Always => "",
         Gate::Bits(..) => " that makes memory executable",
-        Gate::NotZero(_) => " with an address",
+        Gate::NotZero(_) if call.name == "sendto" => " with an address",
+        Gate::NotZero(_) => " of a process by its number",
         Gate::Is(..) => "",
         Gate::MapsCode => " of a file as code",
         Gate::MakesProcess => " of a process",
@@ -25,7 +26,7 @@ fn row(call: &Call) -> String {
     let number = |number: Option<u16>| number.map_or("–".to_owned(), |number| number.to_string());
     let operations: Vec<String> = call.operations.iter().map(|operation| format!("`{operation}`")).collect();
     let operations = if operations.is_empty() { "–".to_owned() } else { operations.join(", ") };
-    let (name, condition) = (call.name, condition(call.gate));
+    let (name, condition) = (call.name, condition(call));
     let (x86_64, aarch64) = (number(call.x86_64), number(call.aarch64));
     format!("| `{name}`{condition} | {x86_64} | {aarch64} | {} | {operations} |\n", call.treatment.name())
 }

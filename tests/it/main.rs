@@ -27,4 +27,6 @@ mod shim;
 mod supervised;
 mod syntax;
 mod templates;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod vocab;

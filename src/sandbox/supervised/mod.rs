@@ -51,6 +51,8 @@ pub struct Command {
     pub stdio: Stdio,
     /// After this long everything is killed.
     pub time_limit: Option<Duration>,
+    /// Most processes at a time; who makes one more gets EAGAIN. Without it as many as the system lets the user have.
+    pub most_processes: Option<u32>,
     /// Everything is killed when this says so.
     pub cancel: Cancel,
     /// When the profile takes effect.
@@ -76,6 +78,7 @@ impl Command {
             cwd: None,
             stdio: Stdio::Inherit,
             time_limit: None,
+            most_processes: None,
             cancel: Cancel::never(),
             start: Start::Exec,
         }

@@ -32,6 +32,8 @@ use crate::sandbox::{
 
 /// How much of what a probe prints is kept, in bytes.
 const KEPT: usize = 64 << 10;
+/// Most processes of one probe: about what macOS lets a user have.
+const PROCESSES: u32 = 2048;
 
 /// Runs probes as real processes on Linux.
 #[derive(Debug)]
@@ -226,6 +228,7 @@ impl Session for Confined {
             cwd: Some(PathBuf::from("/")),
             stdio: Stdio::Capture { limit: KEPT },
             time_limit: Some(self.time_limit),
+            most_processes: Some(PROCESSES),
             cancel: self.cancel.clone(),
             start: Start::Handshake,
             ..Command::new(&self.probes.driver)

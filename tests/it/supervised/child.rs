@@ -16,6 +16,11 @@ const ARGUMENT: &str = "SBPL_TEST_ARGUMENT";
 
 /// Runs `action` in a child under a profile.
 pub fn act(profile: &str, action: &str, argument: &str) -> Run {
+    run_command(profile, Mapping::host(), &acting(action, argument))
+}
+
+/// The command of a child that does `action`.
+pub fn acting(action: &str, argument: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args =
         ["--exact", "supervised::child::entry", "--ignored", "--nocapture", "--test-threads=1"].map(Into::into).into();
@@ -24,7 +29,7 @@ pub fn act(profile: &str, action: &str, argument: &str) -> Run {
         (ACTION.into(), action.into()),
         (ARGUMENT.into(), argument.into()),
     ];
-    run_command(profile, Mapping::host(), &command)
+    command
 }
 
 impl Run {
@@ -43,20 +48,20 @@ impl Run {
     }
 }
 
-fn tell(name: &str, result: libc::c_long) {
+pub fn tell(name: &str, result: libc::c_long) {
     let errno = if result < 0 { std::io::Error::last_os_error().raw_os_error().unwrap() } else { 0 };
     // In front of it stands what the test harness has printed.
     let mut out = std::io::stdout().lock();
     writeln!(out, "\nRESULT {name}={errno}").unwrap();
 }
 
-fn tell_io<T>(name: &str, result: std::io::Result<T>) {
+pub fn tell_io<T>(name: &str, result: std::io::Result<T>) {
     let errno = result.err().map_or(0, |error| error.raw_os_error().unwrap_or(-1));
     let mut out = std::io::stdout().lock();
     writeln!(out, "\nRESULT {name}={errno}").unwrap();
 }
 
-fn c(text: &str) -> CString {
+pub fn c(text: &str) -> CString {
     CString::new(text).unwrap()
 }
 
@@ -142,6 +147,148 @@ fn outright() {
         )
     };
     tell("second listener", listener);
+}
+
+/// Makes processes that make processes, for ever.
+fn bomb() {
+    loop {
+        // SAFETY: the child does nothing but this, too.
+        unsafe {
+            if libc::fork() < 0 {
+                libc::usleep(1000);
+            }
+        }
+    }
+}
+
+/// Every call that the table refuses outright, and numbers that it does not know.
+fn table() {
+    use sbpl::sandbox::supervised::table::{CALLS, Gate, Machine, Treatment, unknown};
+    let machine = Machine::here().unwrap();
+    let refused = |call: &&sbpl::sandbox::supervised::table::Call| {
+        matches!(call.treatment, Treatment::Absent | Treatment::Refused) && call.gate == Gate::Always
+    };
+    let nothing = |number: u32| unsafe { libc::syscall(number as libc::c_long, -1, 0, -1, 0, 0, 0) };
+    for call in CALLS.iter().filter(refused) {
+        let Some(number) = call.number(machine) else { continue };
+        tell(call.name, nothing(number.into()));
+    }
+    for (first, last) in unknown(machine) {
+        for number in [*first, (*last).min(first + 1), (*last).min(1000)] {
+            tell(&format!("number {number}"), nothing(number));
+        }
+    }
+}
+
+/// Calls on a process outside, and the same on one's own.
+fn neighbours(pid: &str) {
+    let outside: libc::pid_t = pid.parse().unwrap();
+    let file = std::fs::File::open("/dev/null").unwrap();
+    let mut limit: libc::rlimit = unsafe { std::mem::zeroed() };
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    let parameters: libc::sched_param = unsafe { std::mem::zeroed() };
+    unsafe {
+        libc::getrlimit(libc::RLIMIT_CORE, &raw mut limit);
+        libc::sched_getaffinity(0, size_of_val(&set), &raw mut set);
+    }
+    for (who, pid) in [("outside", outside), ("own", unsafe { libc::getpid() })] {
+        let tell = |name: &str, result: libc::c_long| tell(&format!("{who} {name}"), result);
+        unsafe {
+            tell("prlimit64", libc::prlimit(pid, libc::RLIMIT_CORE, &raw const limit, std::ptr::null_mut()).into());
+            tell("setpriority", libc::setpriority(libc::PRIO_PROCESS, pid as u32, 0).into());
+            tell("ioprio_set", libc::syscall(libc::SYS_ioprio_set, 1, pid, 0x6000));
+            tell("sched_setaffinity", libc::sched_setaffinity(pid, size_of_val(&set), &raw const set).into());
+            tell("sched_setscheduler", libc::sched_setscheduler(pid, 0, &raw const parameters).into());
+            tell("sched_setparam", libc::sched_setparam(pid, &raw const parameters).into());
+            tell("fcntl", libc::fcntl(file.as_raw_fd(), libc::F_SETOWN, pid).into());
+        }
+    }
+    unsafe {
+        tell("outside group fcntl", libc::fcntl(file.as_raw_fd(), libc::F_SETOWN, -outside).into());
+        tell("outside user", libc::setpriority(libc::PRIO_USER, libc::getuid() + 1, 0).into());
+        tell("outside lease", libc::fcntl(file.as_raw_fd(), 1024, 0).into());
+        let mut number = outside;
+        tell("outside ioctl", libc::ioctl(file.as_raw_fd(), 0x8901, &raw mut number).into());
+    }
+}
+
+/// A program that has no name: in memory only, and a deleted file.
+fn unnamed_program() {
+    let code = std::fs::read("/bin/true").unwrap();
+    let empty = [std::ptr::null::<libc::c_char>()];
+    let memory = unsafe { libc::memfd_create(c"program".as_ptr(), 0) };
+    let deleted = unsafe { libc::open(c"/tmp".as_ptr(), libc::O_TMPFILE | libc::O_RDWR, 0o700) };
+    for (name, fd) in [("in memory", memory), ("deleted", deleted)] {
+        assert!(fd >= 0, "{name}");
+        assert_eq!(unsafe { libc::write(fd, code.as_ptr().cast(), code.len()) }, code.len() as isize);
+        let path = c(&format!("/proc/self/fd/{fd}"));
+        unsafe {
+            tell(
+                &format!("{name} by descriptor"),
+                libc::syscall(
+                    libc::SYS_execveat,
+                    fd,
+                    c"".as_ptr(),
+                    empty.as_ptr(),
+                    empty.as_ptr(),
+                    libc::AT_EMPTY_PATH,
+                ),
+            );
+            tell(&format!("{name} by path"), libc::execve(path.as_ptr(), empty.as_ptr(), empty.as_ptr()).into());
+        }
+    }
+}
+
+/// What another process holds: a pipe, a folder.
+fn others(words: &str) {
+    let (pid, pipe) = words.split_once(' ').unwrap();
+    tell("pipe", open(&format!("/proc/{pid}/fd/{pipe}")));
+    tell("root", open(&format!("/proc/{pid}/root/etc/hosts")));
+    tell("memory", open(&format!("/proc/{pid}/mem")));
+    tell("environment", open(&format!("/proc/{pid}/environ")));
+}
+
+/// Ways to a file by descriptors, flags and calls that take no name.
+fn descriptor_tricks(secret: &str) {
+    let (folder, name) = secret.rsplit_once('/').unwrap();
+    let (path, name) = (c(secret), c(name));
+    let at = c(folder);
+    unsafe {
+        let dir = libc::open(at.as_ptr(), libc::O_PATH | libc::O_DIRECTORY);
+        let handle = libc::openat(dir, name.as_ptr(), libc::O_PATH);
+        assert!(dir >= 0 && handle >= 0);
+        let own = c(&format!("/proc/self/fd/{handle}"));
+        let second = c(&format!("{folder}/second"));
+        tell("handle read", libc::open(own.as_ptr(), libc::O_RDONLY).into());
+        tell("handle written", libc::open(own.as_ptr(), libc::O_WRONLY | libc::O_TRUNC).into());
+        tell("handle truncated", libc::truncate(own.as_ptr(), 0).into());
+        tell("handle linked", libc::linkat(handle, c"".as_ptr(), dir, c"second".as_ptr(), libc::AT_EMPTY_PATH).into());
+        tell(
+            "handle followed",
+            libc::linkat(libc::AT_FDCWD, own.as_ptr(), libc::AT_FDCWD, second.as_ptr(), libc::AT_SYMLINK_FOLLOW).into(),
+        );
+        tell("handle mode", libc::syscall(452, handle, c"".as_ptr(), 0o600, libc::AT_EMPTY_PATH));
+        tell(
+            "handle owner",
+            libc::fchownat(handle, c"".as_ptr(), libc::getuid(), libc::getgid(), libc::AT_EMPTY_PATH).into(),
+        );
+        let exchange = |old: &CString, new: &CString| {
+            libc::syscall(libc::SYS_renameat2, libc::AT_FDCWD, old.as_ptr(), libc::AT_FDCWD, new.as_ptr(), 2)
+        };
+        let open = c(&format!("{folder}/open"));
+        tell("exchanged", exchange(&path, &open));
+        tell("exchanged the other way", exchange(&open, &path));
+        tell("renamed over", libc::rename(open.as_ptr(), path.as_ptr()).into());
+        let mut attribute = [0u8; 8];
+        let value = attribute.as_mut_ptr().cast();
+        tell("attribute set", libc::setxattr(path.as_ptr(), c"user.x".as_ptr(), value, 1, 0).into());
+        tell("times", libc::utimensat(dir, name.as_ptr(), std::ptr::null(), 0).into());
+        tell("emptied", libc::truncate(path.as_ptr(), 0).into());
+        tell("removed", libc::unlinkat(dir, name.as_ptr(), 0).into());
+        // Changes of the folder do not change what it is called.
+        assert_eq!(libc::fchdir(dir), 0);
+        tell("from there", libc::open(name.as_ptr(), libc::O_RDONLY).into());
+    }
 }
 
 /// Opens a name that alternates between an open and a secret file, and a path in memory that does.
@@ -314,6 +461,13 @@ fn entry() {
         "signals" => signals(&argument),
         "code" => code(&argument),
         "supervise" => supervise(&argument),
+        "table" => table(),
+        "bomb" => bomb(),
+        "neighbours" => neighbours(&argument),
+        "unnamed program" => unnamed_program(),
+        "others" => others(&argument),
+        "descriptor tricks" => descriptor_tricks(&argument),
+        "handed" => handed::inside(&argument),
         // By hand, with all ignored tests: there is nothing to do.
         _ => {}
     }

@@ -52,6 +52,64 @@ fn some_calls_are_nobodys() {
     assert_eq!(run.results().len(), 12);
 }
 
+/// The kernel's own answers, for every row.
+#[test]
+fn every_call_that_is_nobodys_fails_as_the_table_says() {
+    use sbpl::sandbox::supervised::table::{CALLS, Treatment};
+    let run = act("(allow default)", "table", "");
+    for (name, errno) in run.results() {
+        let call = CALLS.iter().find(|call| call.name == name);
+        let absent = call.is_none_or(|call| call.treatment == Treatment::Absent);
+        assert_eq!(errno, if absent { libc::ENOSYS } else { libc::EPERM }, "{name}");
+    }
+    assert!(run.results().len() > 60, "{} {}", run.stdout(), run.stderr());
+}
+
+#[test]
+fn processes_of_others_run_as_before() {
+    let mut outside = std::process::Command::new("/bin/sleep").arg("60").spawn().unwrap();
+    let run = act("(allow default)", "neighbours", &outside.id().to_string());
+    outside.kill().unwrap();
+    outside.wait().unwrap();
+    for (name, errno) in run.results() {
+        assert_eq!(errno, if name.starts_with("outside") { libc::EPERM } else { 0 }, "{name}");
+    }
+    assert_eq!(run.results().len(), 18, "{} {}", run.stdout(), run.stderr());
+}
+
+#[test]
+fn a_program_without_a_name_is_not_one_that_may_be_executed() {
+    let rule = "(allow default)(deny process-exec*)(allow process-exec* (subpath \"/\"))";
+    let run = act(rule, "unnamed program", "");
+    run.all(libc::EPERM);
+    assert_eq!(run.results().len(), 4);
+}
+
+#[test]
+fn what_another_process_holds_is_asked_for() {
+    let (reader, _writer) = std::io::pipe().unwrap();
+    let mut outside = std::process::Command::new("/bin/sleep").arg("60").stdin(reader).spawn().unwrap();
+    let run =
+        act("(allow default)(deny process-info-pidinfo (target others))", "others", &format!("{} 0", outside.id()));
+    outside.kill().unwrap();
+    outside.wait().unwrap();
+    run.all(libc::EPERM);
+    assert!(run.denials.iter().all(|denial| denial.operation == "process-info-pidinfo"), "{:?}", run.denied());
+}
+
+#[test]
+fn descriptors_and_flags_are_no_way_around() {
+    let (fixture, _) = secret();
+    let rule = format!(
+        "(allow default)(deny file-read-data file-read-xattr file-write* file-link (literal \"{}\"))",
+        fixture.model("secret")
+    );
+    let run = act(&rule, "descriptor tricks", &fixture.host("secret"));
+    run.all(libc::EPERM);
+    assert_eq!(run.results().len(), 15, "{:?} {}", run.results(), run.stderr());
+    assert_eq!(std::fs::read_to_string(fixture.host("secret")).unwrap(), "secret\n");
+}
+
 /// `open(path, O_RDONLY)` and its error number as status, without any library.
 #[cfg(target_arch = "x86_64")]
 fn static_program(path: &str) -> Vec<u8> {

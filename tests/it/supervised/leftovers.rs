@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::child::on_its_own;
+use super::child::{acting, on_its_own};
 use super::*;
 
 /// A number that no other test sleeps for.
@@ -52,6 +52,86 @@ fn a_process_that_hears_no_signal() {
 #[test]
 fn a_thousand_children() {
     leaves("i=0; while [ $i -lt 1000 ]; do sleep N & i=$((i+1)); done; exit 0");
+}
+
+/// As many processes as there may be, then EAGAIN; all are gone when the time is over, which the bomb cannot put off.
+#[test]
+fn a_fork_bomb() {
+    let number = number();
+    let mut command = acting("bomb", &number);
+    (command.most_processes, command.time_limit) = (Some(100), Some(Duration::from_secs(3)));
+    let bombs = || {
+        let processes = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+            let variables = std::fs::read(entry.ok()?.path().join("environ")).ok()?;
+            variables.windows(number.len()).any(|part| part == number.as_bytes()).then_some(())
+        });
+        processes.count()
+    };
+    let most = std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            let start = Instant::now();
+            let mut most = 0;
+            while start.elapsed() < Duration::from_secs(2) {
+                most = most.max(bombs());
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            most
+        });
+        let start = Instant::now();
+        assert_eq!(run_command("(allow default)", Mapping::host(), &command).ended.how, How::TimedOut);
+        assert!(start.elapsed() < Duration::from_secs(40));
+        assert_eq!(bombs(), 0);
+        watcher.join().unwrap()
+    });
+    assert!((20..=110).contains(&most), "{most} at a time");
+}
+
+/// A thousand children come and go under the same limit.
+#[test]
+fn processes_that_have_ended_do_not_count() {
+    let mut command = Command::new("/bin/sh");
+    let script = "i=0; while [ $i -lt 1000 ]; do (:) || exit 1; i=$((i+1)); done; echo $i";
+    command.args = vec!["-c".into(), script.into()];
+    command.most_processes = Some(20);
+    assert_eq!(run_command("(allow default)", Mapping::host(), &command).stdout(), "1000\n");
+}
+
+/// A process that waits for ever to write into a pipe that nobody empties.
+#[test]
+fn a_full_pipe() {
+    let number = number();
+    let mut command = Command::new("/bin/sh");
+    let script = format!("sleep {number} | yes & yes | sleep {number}");
+    command.args = vec!["-c".into(), script.into()];
+    command.env = vec![("PATH".into(), "/usr/bin:/bin".into())];
+    command.time_limit = Some(Duration::from_millis(700));
+    let start = Instant::now();
+    assert_eq!(run_command("(allow default)", Mapping::host(), &command).ended.how, How::TimedOut);
+    assert!(start.elapsed() < Duration::from_secs(30));
+    assert_eq!(sleepers(&number), 0);
+}
+
+/// What the keeper adopts are the orphans of orphans too, stopped and in sessions of their own.
+#[test]
+fn forks_of_forks_that_stop() {
+    leaves("(setsid sh -c '(setsid sh -c \"sleep N & kill -STOP \\$!\" &) &' &); sleep 0.3; exit 0");
+}
+
+/// A signal to the command's whole group, which is its caller's too: the keeper is in no group of theirs.
+#[test]
+fn a_group_that_is_killed_with_its_supervisor() {
+    use std::os::unix::process::CommandExt;
+    let number = number();
+    let script = format!("setsid sleep {number} & sleep {number} & sleep 0.3; kill -KILL 0");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sbpl"));
+    command.args(["exec", "-p", "(version 1)(allow default)", "--", "/bin/sh", "-c", &script]).process_group(0);
+    let ended = command.status().unwrap();
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(libc::SIGKILL));
+    let start = Instant::now();
+    while sleepers(&number) != 0 {
+        assert!(start.elapsed() < Duration::from_secs(30), "{} sleep", sleepers(&number));
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! Real processes under a profile. Where user notification works, none of these is skipped.
 
+mod blobs;
 mod calls;
 mod child;
 mod escapes;
 mod files;
+#[allow(unsafe_code)]
+mod handed;
 mod leftovers;
 
 use std::path::{Path, PathBuf};
@@ -68,12 +71,16 @@ fn run_mapped(profile: &str, mapping: Mapping, program: impl AsRef<Path>, args: 
 }
 
 fn run_command(profile: &str, mapping: Mapping, command: &Command) -> Run {
+    run_judged(judge(profile), mapping, command)
+}
+
+fn run_judged(judge: Judge, mapping: Mapping, command: &Command) -> Run {
     assert_eq!(availability(), Ok(()), "user notification must work where these tests run");
     let mut command = command.clone();
     command.stdio = Stdio::Capture { limit: 1 << 20 };
     command.time_limit = command.time_limit.or(Some(Duration::from_secs(60)));
     let mut denials = Vec::new();
-    let ended = Supervisor::new(judge(profile), mapping).run(&command, &mut |denial| denials.push(denial.clone()));
+    let ended = Supervisor::new(judge, mapping).run(&command, &mut |denial| denials.push(denial.clone()));
     Run { ended: ended.unwrap(), denials }
 }
 

@@ -37,7 +37,8 @@ pub(super) fn run(
             let court = supervisor.judge.court()?;
             let mut started = spawn::start(command, machine)?;
             let listener = started.listener.take().ok_or(Unavailable::Kernel)?;
-            let _passing = (command.stdio == Stdio::Inherit).then(|| signals::Passing::to(started.target));
+            let _passing =
+                (command.stdio == Stdio::Inherit).then(|| signals::Passing::to(started.target, started.keeper));
             run::Run::new(supervisor, &court, machine, started.keeper, listener, sender).serve(started, command)
         });
         for denial in receiver {

@@ -1,5 +1,6 @@
 //! One run: the loop that serves calls until the command has ended and everything it left behind is gone.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
@@ -39,6 +40,9 @@ pub(super) struct Run<'a> {
     pub(super) executing: HashMap<u32, Executing>,
     /// The profile has refused to execute a program.
     pub(super) exec_refused: bool,
+    /// Most processes of the run at a time, and how many there may be by now.
+    pub(super) most_processes: Option<u32>,
+    pub(super) processes: u32,
     /// The program has not asked to be confined yet.
     waiting: bool,
     calls: Vec<Option<&'static Call>>,
@@ -111,6 +115,8 @@ impl<'a> Run<'a> {
             keeper: keeper as u32,
             executing: HashMap::new(),
             exec_refused: false,
+            most_processes: None,
+            processes: 1,
             waiting: false,
             calls: (0..512).map(|number| call(machine, number)).collect(),
         }
@@ -132,6 +138,7 @@ impl<'a> Run<'a> {
             .map(|from| Sink { from, bytes: Vec::new(), limit, open: true })
             .collect();
         self.waiting = command.start == Start::Handshake;
+        self.most_processes = command.most_processes;
         // Gone once the command has ended.
         let mut run = Some(self);
         let (mut calling, mut exec_refused, mut gone) = (true, false, false);
@@ -228,7 +235,7 @@ impl<'a> Run<'a> {
     }
 
     fn walker(&self, task: Task) -> Walker<'a> {
-        Walker { task, mapping: self.mapping, hidden: [self.keeper, sys::own_pid()] }
+        Walker { task, mapping: self.mapping, hidden: [self.keeper, sys::own_pid()], through: Cell::new(None) }
     }
 
     /// Reads a path and walks it.
@@ -239,7 +246,13 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn walk_text(&self, served: &Served, folder: i32, path: &[u8], follow: bool) -> Sys<Walked> {
-        self.walker(served.task).walk(folder, path, Way { follow })
+        let walker = self.walker(served.task);
+        let walked = walker.walk(folder, path, Way { follow })?;
+        // What another process holds is information about it, whatever the path behind says.
+        if let Some(process) = walker.through.get() {
+            self.ask_process(served, "process-info-pidinfo", process)?;
+        }
+        Ok(walked)
     }
 
     /// As [`Run::walk`]; with `AT_EMPTY_PATH` an empty path means the descriptor itself.

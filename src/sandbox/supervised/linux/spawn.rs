@@ -5,9 +5,13 @@
 //! ```
 //!
 //! The *keeper* adopts every process that its parent leaves behind (subreaper), reports how the target ended, and kills all that
-//! is left when its lifeline closes: when the run is over, or when the supervisor has died, however that happened. The *target*
+//! is left when its lifeline closes: when the run is over, or when the supervisor has died, however that happened. It is in a
+//! session of its own, where no signal to a group of the command's reaches it. The *target*
 //! puts itself under the filter, tells the number of the listener, waits until the supervisor has taken it, and executes the
 //! program.
+//!
+//! A shell sees the supervisor and not the command. So at a terminal the keeper stops the supervisor when the target has stopped,
+//! and lets it go on when the target goes on; the supervisor passes on that it goes on ([`super::signals`]).
 //!
 //! The standard library's way to start programs cannot be used: it waits for `execve`, which waits for the supervisor.
 //!
@@ -31,6 +35,7 @@ const LISTENER: i32 = 2;
 const NOT_EXECUTED: i32 = 3;
 const ENDED: i32 = 4;
 const FAILED: i32 = 5;
+const KEEPS: i32 = 6;
 
 /// Steps of the target that can fail.
 const STEPS: [&str; 4] = ["seccomp", "chdir", "prctl", "dup2"];
@@ -273,11 +278,15 @@ impl Drop for Guard {
 
 /// Target and number of its listener.
 fn handshake(reports: &OwnedFd) -> Result<(u32, i32), SuperviseError> {
-    let mut target = 0;
+    let (mut target, mut listener, mut keeps) = (0, None, false);
     loop {
+        if let Some(listener) = listener.filter(|_| keeps) {
+            return Ok((target, listener));
+        }
         match record(reports).map_err(failed("read"))? {
             Some((TARGET, pid, _)) => target = pid as u32,
-            Some((LISTENER, number, _)) => return Ok((target, number)),
+            Some((LISTENER, number, _)) => listener = Some(number),
+            Some((KEEPS, ..)) => keeps = true,
             Some((FAILED, SECCOMP, errno)) => {
                 return Err(match errno {
                     libc::EBUSY => Unavailable::Nested.into(),
@@ -331,6 +340,8 @@ unsafe fn keeper(prepared: &Prepared, ends: &Ends) -> ! {
     unsafe {
         libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
         libc::prctl(libc::PR_SET_NAME, c"sbpl-keeper".as_ptr());
+        let supervisor = libc::getppid();
+        let terminal = libc::open(c"/dev/tty".as_ptr(), libc::O_RDONLY | libc::O_NOCTTY | libc::O_CLOEXEC);
         let mut all: libc::sigset_t = std::mem::zeroed();
         let mut before: libc::sigset_t = std::mem::zeroed();
         libc::sigfillset(&raw mut all);
@@ -348,28 +359,33 @@ unsafe fn keeper(prepared: &Prepared, ends: &Ends) -> ! {
             tell(reports, FAILED, PRCTL, errno());
             libc::_exit(1);
         }
+        libc::setsid();
+        tell(reports, KEEPS, 0, 0);
         let keep = if reports < lifeline { [reports, lifeline] } else { [lifeline, reports] };
         close_all_but(&keep);
         let mut child: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut child);
         libc::sigaddset(&raw mut child, libc::SIGCHLD);
         let signals = libc::signalfd(-1, &raw const child, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC);
-        keep_watch(target, reports, lifeline, signals)
+        let shell_watches = prepared.stdio.is_none() && terminal >= 0;
+        keep_watch(target, reports, lifeline, signals, if shell_watches { supervisor } else { 0 })
     }
 }
 
-/// Reaps, reports the target, and kills what is left once the lifeline is cut.
+/// Reaps, reports the target, and kills what is left once the lifeline is cut. `follows`, unless 0, is stopped and goes on with the
+/// target.
 ///
 /// # Safety
 /// Only in the keeper.
-unsafe fn keep_watch(target: libc::pid_t, reports: RawFd, lifeline: RawFd, signals: RawFd) -> ! {
+unsafe fn keep_watch(target: libc::pid_t, reports: RawFd, lifeline: RawFd, signals: RawFd, follows: libc::pid_t) -> ! {
+    let watched = libc::WEXITED | libc::WNOHANG | if follows == 0 { 0 } else { libc::WSTOPPED | libc::WCONTINUED };
     let mut dying = false;
     loop {
         // SAFETY: system calls with values and with places on this stack.
         unsafe {
             loop {
                 let mut info: libc::siginfo_t = std::mem::zeroed();
-                if libc::waitid(libc::P_ALL, 0, &raw mut info, libc::WEXITED | libc::WNOHANG) < 0 {
+                if libc::waitid(libc::P_ALL, 0, &raw mut info, watched) < 0 {
                     if errno() == libc::ECHILD {
                         libc::_exit(0);
                     }
@@ -379,8 +395,19 @@ unsafe fn keep_watch(target: libc::pid_t, reports: RawFd, lifeline: RawFd, signa
                 if pid == 0 {
                     break;
                 }
-                if pid == target {
-                    tell(reports, ENDED, info.si_code, info.si_status());
+                if pid != target {
+                    continue;
+                }
+                match info.si_code {
+                    // Not when the supervisor is gone and its number is another's.
+                    libc::CLD_STOPPED | libc::CLD_CONTINUED if libc::getppid() != follows => {}
+                    libc::CLD_STOPPED => {
+                        libc::kill(follows, libc::SIGSTOP);
+                    }
+                    libc::CLD_CONTINUED => {
+                        libc::kill(follows, libc::SIGCONT);
+                    }
+                    code => tell(reports, ENDED, code, info.si_status()),
                 }
             }
             if dying {

@@ -6,6 +6,7 @@
 //! **Invariants:** what comes out is held by descriptors, so that later changes of names change nothing; a link of the host
 //! is followed by its text, in the process's own view of names.
 
+use std::cell::Cell;
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -137,6 +138,8 @@ pub(super) struct Walker<'a> {
     pub(super) mapping: &'a Mapping,
     /// Processes whose `/proc` is none of the task's business.
     pub(super) hidden: [u32; 2],
+    /// Another process whose folder, descriptor or program a walk has led through.
+    pub(super) through: Cell<Option<u32>>,
 }
 
 impl Walker<'_> {
@@ -337,7 +340,10 @@ impl Walker<'_> {
                 }
                 if let Some(text) = self.kernels_own(&here.model, &name)? {
                     here = self.after_link(here, &text, followed, &mut left)?;
-                } else if is_magic(&here) {
+                } else if let Some(process) = process_of(&here.model) {
+                    if (Task { thread: process }).group() != self.task.group() {
+                        self.through.set(Some(process));
+                    }
                     let fd = sys::openat(here.fd.as_raw_fd(), &c_name, libc::O_PATH, 0)?;
                     let object = Object::new(fd)?;
                     let model = self.model_of_name(sys::readlink(&sys::magic(&object.fd))?, &object);
@@ -422,9 +428,10 @@ impl Walker<'_> {
     }
 }
 
-/// Whether links in this folder lead to things and not to names: those of processes in `/proc`.
-fn is_magic(here: &Here) -> bool {
-    here.model.strip_prefix(b"/proc/").is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_digit))
+/// The process that a folder in `/proc` is about. Links there lead to things and not to names.
+fn process_of(folder: &[u8]) -> Option<u32> {
+    let number = folder.strip_prefix(b"/proc/")?.split(|byte| *byte == b'/').next()?;
+    std::str::from_utf8(number).ok()?.parse().ok()
 }
 
 fn task_path(pid: u32) -> CString {

@@ -43,6 +43,8 @@ impl Run<'_> {
             Handler::Signal => self.signal(served),
             Handler::Ioctl => self.ioctl(served),
             Handler::Plain => self.plain(served),
+            Handler::Neighbour => self.neighbour(served),
+            Handler::Owner => self.owner(served),
             Handler::Credentials => self.credentials(served),
             Handler::Socket => self.socket(served),
             Handler::Bind => self.bind(served),

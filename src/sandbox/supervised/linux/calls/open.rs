@@ -67,12 +67,14 @@ impl Run<'_> {
         };
         let path = served.task.string(path)?;
         self.still(served)?;
+        let refused = self.asker.refused();
         let mut tries = 0;
         loop {
             match self.open_once(served, folder, &path, flags, mode) {
-                // Something came, went or became a link between walk and open: the walk is taken again.
+                // Something came, went or became a link between walk and open: the walk is taken again. A profile's rules may
+                // say these numbers too.
                 Err(Errno(libc::ELOOP | libc::ENOENT | libc::EEXIST))
-                    if tries < TRIES && self.moved(served, folder, &path, flags) =>
+                    if tries < TRIES && self.asker.refused() == refused && self.moved(served, folder, &path, flags) =>
                 {
                     tries += 1;
                 }

@@ -140,7 +140,22 @@ impl Run<'_> {
             return Err(Errno::PERM);
         }
         self.asker.ask(&served.question("process-fork"), Vec::new(), b"")?;
+        self.count_process()?;
         Ok(Reply::Continue)
+    }
+
+    /// One process more. They are counted only when as many were made since as there may be.
+    fn count_process(&mut self) -> Sys<()> {
+        let Some(most) = self.most_processes else { return Ok(()) };
+        if self.processes >= most {
+            self.processes = count_below(self.keeper, most);
+        }
+        if self.processes >= most {
+            // As macOS answers at its limit for one user.
+            return Err(Errno(libc::EAGAIN));
+        }
+        self.processes += 1;
+        Ok(())
     }
 
     /// The file behind executable memory: of `mmap` by its descriptor, of `mprotect` by what is mapped there.
@@ -258,7 +273,7 @@ impl Run<'_> {
     }
 
     /// Asks about a process.
-    pub(super) fn ask_process(&self, served: &Served, operation: &str, pid: u32) -> Sys<()> {
+    pub(in super::super) fn ask_process(&self, served: &Served, operation: &str, pid: u32) -> Sys<()> {
         let mut targets = self.relations(served.task.group()?, pid);
         targets.sort_unstable();
         let names: Vec<&str> = targets.iter().map(|number| name_of(*number)).collect();
@@ -273,6 +288,10 @@ impl Run<'_> {
         if matches!(served.arg(1) as u32, 0x5412 | 0x541c) {
             return Err(Errno::PERM);
         }
+        // FIOSETOWN and SIOCSPGRP have signals sent to whom they name, by a number in memory.
+        if matches!(served.arg(1) as u32, 0x8901 | 0x8902) {
+            return Err(Errno::PERM);
+        }
         let walked = self.behind(served, served.int(0))?;
         self.asker.ask_path(&served.question("file-ioctl"), &walked, Kind::Existing, Vec::new())?;
         Ok(Reply::Continue)
@@ -283,6 +302,34 @@ impl Run<'_> {
         let operation = served.call.operations.first().copied().unwrap_or_default();
         self.asker.ask(&served.question(operation), Vec::new(), b"")?;
         Ok(Reply::Continue)
+    }
+
+    /// Limits, priorities and processors of another process: whose run it is, it may do so. macOS has no such calls, or asks nothing.
+    pub(super) fn neighbour(&mut self, served: &Served) -> Sys<Reply> {
+        const BY_USER: [(&str, i32); 2] = [("setpriority", libc::PRIO_USER as i32), ("ioprio_set", 3)];
+        let by_kind = matches!(served.call.name, "setpriority" | "ioprio_set");
+        if by_kind && BY_USER.contains(&(served.call.name, served.int(0))) {
+            return Err(Errno::PERM);
+        }
+        self.check_neighbour(served, served.arg(usize::from(by_kind)) as u32)?;
+        Ok(Reply::Continue)
+    }
+
+    /// The kernel sends signals of a descriptor to whom this names, and asks nobody then.
+    pub(super) fn owner(&mut self, served: &Served) -> Sys<Reply> {
+        // A group is known by its first process.
+        match served.int(2).unsigned_abs() {
+            0 => {}
+            process => self.check_neighbour(served, process)?,
+        }
+        Ok(Reply::Continue)
+    }
+
+    /// Whether `other`, a process or a thread, is of this run.
+    fn check_neighbour(&self, served: &Served, thread: u32) -> Sys<()> {
+        let process = Task { thread }.group().map_err(|_| Errno(libc::ESRCH))?;
+        let known = self.relations(served.task.group()?, process);
+        if known.contains(&SAME_SANDBOX) { Ok(()) } else { Err(Errno::PERM) }
     }
 
     /// The supervisor acts as itself: who became somebody else would still act as the supervisor's user.
@@ -309,6 +356,21 @@ impl Run<'_> {
 fn is_system_library(model: &[u8]) -> bool {
     const FOLDERS: [&[u8]; 5] = [b"/usr/lib/", b"/usr/lib32/", b"/usr/lib64/", b"/lib/", b"/lib64/"];
     FOLDERS.iter().any(|folder| model.starts_with(folder))
+}
+
+/// How many processes descend from `ancestor`; not many more than `enough` are looked for.
+fn count_below(ancestor: u32, enough: u32) -> u32 {
+    let (mut count, mut parents) = (0, vec![ancestor]);
+    while let Some(parent) = parents.pop().filter(|_| count < enough) {
+        let Ok(tasks) = std::fs::read_dir(format!("/proc/{parent}/task")) else { continue };
+        // Each thread has the children that it made.
+        for task in tasks.flatten() {
+            let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+            let children = children.split_whitespace().filter_map(|child| child.parse::<u32>().ok());
+            parents.extend(children.inspect(|_| count += 1));
+        }
+    }
+    count
 }
 
 fn name_of(target: u16) -> &'static str {
