@@ -51,7 +51,7 @@ pub struct Command {
     pub stdio: Stdio,
     /// After this long everything is killed.
     pub time_limit: Option<Duration>,
-    /// Most processes at a time; who makes one more gets EAGAIN. Without it as many as the system lets the user have.
+    /// About how many processes there may be at a time, never twice as many; who makes one more gets EAGAIN. Without it as many as the system lets the user have.
     pub most_processes: Option<u32>,
     /// Everything is killed when this says so.
     pub cancel: Cancel,

@@ -1,5 +1,6 @@
 //! Nothing outlives its run.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::child::{acting, on_its_own};
@@ -7,7 +8,7 @@ use super::*;
 
 /// A number that no other test sleeps for.
 fn number() -> String {
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::AtomicU32;
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("{}{:03}", 100_000 + std::process::id() % 100_000, NEXT.fetch_add(1, Ordering::Relaxed))
 }
@@ -59,7 +60,7 @@ fn a_thousand_children() {
 fn a_fork_bomb() {
     let number = number();
     let mut command = acting("bomb", &number);
-    (command.most_processes, command.time_limit) = (Some(100), Some(Duration::from_secs(3)));
+    (command.most_processes, command.time_limit) = (Some(100), Some(Duration::from_secs(6)));
     let bombs = || {
         let processes = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
             let variables = std::fs::read(entry.ok()?.path().join("environ")).ok()?;
@@ -67,23 +68,25 @@ fn a_fork_bomb() {
         });
         processes.count()
     };
+    let over = AtomicBool::new(false);
     let most = std::thread::scope(|scope| {
         let watcher = scope.spawn(|| {
-            let start = Instant::now();
             let mut most = 0;
-            while start.elapsed() < Duration::from_secs(2) {
+            while !over.load(Ordering::Relaxed) {
                 most = most.max(bombs());
                 std::thread::sleep(Duration::from_millis(20));
             }
             most
         });
         let start = Instant::now();
-        assert_eq!(run_command("(allow default)", Mapping::host(), &command).ended.how, How::TimedOut);
-        assert!(start.elapsed() < Duration::from_secs(40));
-        assert_eq!(bombs(), 0);
+        let how = run_command("(allow default)", Mapping::host(), &command).ended.how;
+        over.store(true, Ordering::Relaxed);
+        assert_eq!((how, bombs()), (How::TimedOut, 0));
+        assert!(start.elapsed() < Duration::from_secs(60));
         watcher.join().unwrap()
     });
-    assert!((20..=110).contains(&most), "{most} at a time");
+    // Those that were let go and not yet made when the others were counted come on top.
+    assert!((20..=200).contains(&most), "{most} at a time");
 }
 
 /// A thousand children come and go under the same limit.

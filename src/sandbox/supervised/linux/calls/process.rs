@@ -144,7 +144,8 @@ impl Run<'_> {
         Ok(Reply::Continue)
     }
 
-    /// One process more. They are counted only when as many were made since as there may be.
+    /// One process more. They are counted only when as many were made since as there may be; those that are being made then are missed,
+    /// so there are never twice as many as there may be.
     fn count_process(&mut self) -> Sys<()> {
         let Some(most) = self.most_processes else { return Ok(()) };
         if self.processes >= most {
