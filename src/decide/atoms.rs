@@ -1,16 +1,17 @@
 //! Tests as columns of values: every distinct test of a policy once, ordered by what it asks about.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use indexmap::{IndexMap, IndexSet};
 
 use super::value::{Address, Attribute, Family, Transport, Value};
 use super::variables;
-use crate::pattern::automaton::{LazyDfa, Nfa};
+use crate::pattern::automaton::{Domain, Fronts, LazyDfa, Nfa};
 use crate::pattern::build::{self, Compiled};
-use crate::pattern::{Pattern, Variables, regex};
+use crate::pattern::{Pattern, PatternKind, Variables, regex};
 use crate::policy::{Arg, Filter, Host, NetworkAddress, Test};
-use crate::vocab::{ArgKind, FilterId, Target};
+use crate::vocab::{self, ArgKind, FilterId, Target};
 
 /// What is known of a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -85,6 +86,17 @@ impl Question {
         }
     }
 
+    /// The one string that it holds for, when it is about one string.
+    pub(crate) fn literal(&self) -> Option<&[u8]> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Pattern(pattern) if pattern.kind() == PatternKind::Literal && !pattern.has_variables() => {
+                Some(pattern.text())
+            }
+            _ => None,
+        }
+    }
+
     /// The answer for a known value. A value of another kind answers no.
     pub(crate) fn ask(&self, value: &Value) -> Truth {
         match (self, value) {
@@ -149,12 +161,19 @@ pub(crate) struct Atom {
 pub(crate) struct Column {
     pub(crate) attribute: Attribute,
     path: bool,
+    /// Its questions are about strings only; known when it is frozen.
+    textual: bool,
+    /// Every combination of answers is that of some request; known when it is frozen.
+    free: bool,
     /// Subjects are compared in lower case.
     pub(crate) folds: bool,
     /// A request has at most one value.
     pub(crate) single: bool,
     pub(crate) questions: IndexSet<Question>,
-    index: Option<Mutex<LazyDfa>>,
+    /// Its questions as one automaton, made when a value is asked about; none for a column that is not about strings.
+    index: OnceLock<Mutex<LazyDfa>>,
+    /// Its questions and, last, its strings, for searches through all strings.
+    fronts: OnceLock<Fronts>,
     /// Questions whose pattern holds a variable that the request must say.
     open: Vec<Open>,
 }
@@ -200,6 +219,13 @@ const SINGLE_BY_NATURE: &[&str] = &[
     "mount-root-path",
 ];
 
+/// Whether the compiler's table marks the filter of this name as one with a single value. Tables before macOS 13 mark none;
+/// the filters are the same.
+fn is_marked_single(name: &str) -> bool {
+    let target = vocab::default_target();
+    target.filter_named(name).and_then(|id| target.filter(id)).is_some_and(|info| info.single_valued)
+}
+
 /// Whether `filter` compares in lower case (`spec/versions-and-defaults.md` section 6).
 pub(crate) fn folds(target: &Target, filter: FilterId) -> bool {
     target.folds_case()
@@ -218,31 +244,25 @@ impl Column {
         Self {
             folds: matches!(attribute, Attribute::Filter(filter) if folds(target, filter)),
             path,
+            textual: false,
+            free: false,
             single: info.is_none_or(|info| {
                 info.single_valued
+                    || is_marked_single(info.name)
                     || matches!(info.argument, ArgKind::Network | ArgKind::Bitfield | ArgKind::Bool | ArgKind::Bitmask)
                     || SINGLE_BY_NATURE.contains(&info.name)
             }),
             attribute,
             questions: IndexSet::new(),
-            index: None,
+            index: OnceLock::new(),
+            fronts: OnceLock::new(),
             open: Vec::new(),
         }
     }
 
     /// Whether its questions are about strings only.
     pub(crate) fn is_textual(&self) -> bool {
-        matches!(self.attribute, Attribute::Filter(_))
-            && !self.questions.is_empty()
-            && self
-                .questions
-                .iter()
-                .all(|question| matches!(question, Question::Pattern(_) | Question::Text(_) | Question::Present))
-    }
-
-    /// Whether its strings are paths.
-    pub(crate) fn is_path(&self) -> bool {
-        self.path
+        self.textual
     }
 
     /// Whether a question holds a pattern variable that the request must say.
@@ -265,17 +285,63 @@ impl Column {
             _ => None,
         });
         self.open = open.collect();
-        if self.is_textual() {
-            let mut nfa = Nfa::new();
-            for pattern in self.questions.iter().filter_map(Question::pattern) {
-                nfa.add(&pattern, &Variables::none());
-            }
-            self.index = Some(Mutex::new(LazyDfa::new(nfa, MAX_STATES)));
+        self.textual = matches!(self.attribute, Attribute::Filter(_))
+            && !self.questions.is_empty()
+            && self
+                .questions
+                .iter()
+                .all(|question| matches!(question, Question::Pattern(_) | Question::Text(_) | Question::Present));
+        self.free = !self.single && !self.path && self.are_independent();
+    }
+
+    /// Whether its questions name different values, so that of several values any may be there beside any others.
+    fn are_independent(&self) -> bool {
+        let mut names = HashSet::new();
+        self.questions.iter().all(|question| match (question, question.literal()) {
+            (Question::Number(_), _) => true,
+            (_, Some(text)) => !text.is_empty() && !text.contains(&0) && names.insert(text),
+            _ => false,
+        })
+    }
+
+    /// Whether its questions are independent of each other: every combination of answers is that of some request.
+    pub(crate) fn is_free(&self) -> bool {
+        self.free
+    }
+
+    /// The strings that it can have.
+    pub(crate) fn domain(&self) -> Domain {
+        match (self.path, self.folds) {
+            (true, true) => Domain::FoldedPaths,
+            (true, false) => Domain::Paths,
+            (false, true) => Domain::FoldedNames,
+            (false, false) => Domain::Names,
         }
     }
 
+    /// The questions as patterns, by number; of a column that is about strings only.
+    fn patterns(&self) -> impl Iterator<Item = Pattern> {
+        self.questions.iter().filter_map(Question::pattern)
+    }
+
+    /// The questions of a column that is about strings only as fronts, and as last pattern the strings that it can have.
+    pub(crate) fn fronts(&self) -> &Fronts {
+        self.fronts.get_or_init(|| Fronts::of(self.patterns().chain(self.domain().pattern())))
+    }
+
+    fn index(&self) -> Option<&Mutex<LazyDfa>> {
+        let made = || {
+            let mut nfa = Nfa::new();
+            for pattern in self.patterns() {
+                nfa.add(&pattern, &Variables::none());
+            }
+            Mutex::new(LazyDfa::new(nfa, MAX_STATES))
+        };
+        self.is_textual().then(|| self.index.get_or_init(made))
+    }
+
     fn fact<'r>(&self, value: &'r Value) -> Fact<'r> {
-        match (&self.index, value) {
+        match (self.index(), value) {
             (Some(index), Value::Strings(all)) => {
                 let mut dfa = index.lock().unwrap_or_else(PoisonError::into_inner);
                 let mut bits = vec![0u64; dfa.words()];
@@ -313,6 +379,11 @@ impl Column {
         Fact::Partly { matches, unknown }
     }
 
+    /// The answer of one question for a known value.
+    pub(crate) fn answer(&self, question: u32, value: &Value) -> Truth {
+        self.questions.get_index(question as usize).map_or(Truth::False, |question| question.ask(value))
+    }
+
     fn ask(&self, question: u32, fact: &Fact<'_>) -> Truth {
         match fact {
             Fact::Unknown => Truth::Unknown,
@@ -321,9 +392,7 @@ impl Column {
             Fact::Partly { matches, .. } => holds(matches, question).into(),
             _ if !self.open.is_empty() && self.is_open(question) => Truth::Unknown,
             Fact::Matches(bits) => holds(bits, question).into(),
-            Fact::Value(value) => {
-                self.questions.get_index(question as usize).map_or(Truth::False, |question| question.ask(value))
-            }
+            Fact::Value(value) => self.answer(question, value),
         }
     }
 }
@@ -400,6 +469,11 @@ impl Atoms {
 
     pub(crate) fn column(&self, number: u32) -> Option<&Column> {
         self.columns.get_index(number as usize).map(|(_, column)| column)
+    }
+
+    /// The number of columns.
+    pub(crate) fn columns(&self) -> u32 {
+        self.columns.len() as u32
     }
 
     pub(crate) fn column_number(&self, attribute: &Attribute) -> Option<u32> {

@@ -4,9 +4,8 @@
 //! **Invariants:** a node's children test later atoms only; no node has equal children; equal nodes are one node. Nothing here
 //! recurses by the number of rules or tests.
 
-use std::collections::HashMap;
-
 use indexmap::IndexSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::atoms::{Atom, Expr};
 
@@ -22,6 +21,11 @@ impl Root {
 
     pub(crate) fn is_constant(self) -> bool {
         self.0 < 2
+    }
+
+    /// Its place in the store.
+    pub(crate) fn number(self) -> u32 {
+        self.0
     }
 }
 
@@ -52,8 +56,8 @@ pub(crate) struct Dag {
     limit: usize,
     atoms: IndexSet<Atom>,
     nodes: Vec<Node>,
-    unique: HashMap<Node, Root>,
-    results: HashMap<(Root, Root, Root), Root>,
+    unique: FxHashMap<Node, Root>,
+    results: FxHashMap<(Root, Root, Root), Root>,
 }
 
 enum Task {
@@ -69,8 +73,8 @@ impl Dag {
             limit,
             atoms: IndexSet::new(),
             nodes: vec![constant(false), constant(true)],
-            unique: HashMap::new(),
-            results: HashMap::new(),
+            unique: FxHashMap::default(),
+            results: FxHashMap::default(),
         }
     }
 
@@ -201,7 +205,7 @@ impl Dag {
 
     /// The inner nodes below `root`, children before parents.
     fn reachable(&self, root: Root) -> Vec<Root> {
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = FxHashSet::default();
         let mut todo = vec![root];
         while let Some(root) = todo.pop() {
             if !root.is_constant() && seen.insert(root) {
@@ -215,22 +219,53 @@ impl Dag {
         all
     }
 
-    /// `root` with the atoms that `value` answers put in.
-    pub(crate) fn restrict(&mut self, root: Root, value: impl Fn(Atom) -> Option<bool>) -> Result<Root, TooManyNodes> {
-        let mut renamed: HashMap<Root, Root> = HashMap::new();
-        let new = |renamed: &HashMap<Root, Root>, root: Root| renamed.get(&root).copied().unwrap_or(root);
+    /// The condition that `root` holds for some answers of the atoms that are `free`.
+    pub(crate) fn exists(&mut self, root: Root, free: impl Fn(Atom) -> bool) -> Result<Root, TooManyNodes> {
+        let mut renamed: FxHashMap<Root, Root> = FxHashMap::default();
+        let new = |renamed: &FxHashMap<Root, Root>, root: Root| renamed.get(&root).copied().unwrap_or(root);
         for old in self.reachable(root) {
             let node = self.node(old);
             let (low, high) = (new(&renamed, node.low), new(&renamed, node.high));
-            let value = self.atoms.get_index(node.level as usize).and_then(|atom| value(*atom));
-            let replaced = match value {
-                Some(true) => high,
-                Some(false) => low,
-                None => self.make(node.level, low, high)?,
+            let replaced = match self.atoms.get_index(node.level as usize).is_some_and(|atom| free(*atom)) {
+                true => self.or(low, high)?,
+                false => self.make(node.level, low, high)?,
             };
             renamed.insert(old, replaced);
         }
         Ok(new(&renamed, root))
+    }
+
+    /// `root` with the atoms that `value` answers put in. Only what is left below those answers is visited.
+    pub(crate) fn restrict(&mut self, root: Root, value: impl Fn(Atom) -> Option<bool>) -> Result<Root, TooManyNodes> {
+        let mut renamed: FxHashMap<Root, Root> = FxHashMap::default();
+        let known = |renamed: &FxHashMap<Root, Root>, root: Root| match root.is_constant() {
+            true => Some(root),
+            false => renamed.get(&root).copied(),
+        };
+        let mut todo = vec![root];
+        while let Some(old) = todo.pop() {
+            if known(&renamed, old).is_some() {
+                continue;
+            }
+            let node = self.node(old);
+            let value = self.atoms.get_index(node.level as usize).and_then(|atom| value(*atom));
+            let sides = match value {
+                Some(side) => [self.child(old, node.level, side); 2],
+                None => [node.low, node.high],
+            };
+            match sides.map(|side| known(&renamed, side)) {
+                [Some(low), Some(high)] => {
+                    // Of an answered atom both sides are one.
+                    let replaced = self.make(node.level, low, high)?;
+                    renamed.insert(old, replaced);
+                }
+                _ => {
+                    todo.push(old);
+                    todo.extend(sides);
+                }
+            }
+        }
+        Ok(known(&renamed, root).unwrap_or(root))
     }
 }
 
@@ -262,6 +297,22 @@ mod tests {
         assert_eq!(dag.restrict(both, |which| (which == atom(0)).then_some(true)).unwrap(), b);
         assert_eq!(dag.restrict(both, |which| (which == atom(1)).then_some(false)).unwrap(), Root::DENY);
         assert_eq!(dag.restrict(both, |_| Some(true)).unwrap(), Root::ALLOW);
+    }
+
+    #[test]
+    fn free_atoms_leave_what_some_answer_of_theirs_allows() {
+        let mut dag = Dag::new(100);
+        let [a, b, c] = [0, 1, 2].map(|question| dag.atom(atom(question)).unwrap());
+        let (not_a, not_b) = (dag.not(a).unwrap(), dag.not(b).unwrap());
+        let left = dag.and(a, b).unwrap();
+        let right = dag.and(not_a, c).unwrap();
+        let either = dag.or(left, right).unwrap();
+        let (b_or_c, a_or_c) = (dag.or(b, c).unwrap(), dag.or(a, c).unwrap());
+        assert_eq!(dag.exists(either, |which| which == atom(0)).unwrap(), b_or_c);
+        assert_eq!(dag.exists(either, |which| which == atom(1)).unwrap(), a_or_c);
+        assert_eq!(dag.exists(either, |_| true).unwrap(), Root::ALLOW);
+        let never = dag.and(b, not_b).unwrap();
+        assert_eq!(dag.exists(never, |_| true).unwrap(), Root::DENY);
     }
 
     #[test]

@@ -46,6 +46,13 @@ impl ByteSet {
         self.0.iter().map(|word| word.count_ones() as usize).sum()
     }
 
+    /// The member, when there is exactly one.
+    pub fn only(&self) -> Option<u8> {
+        let (at, word) = (0u8..).zip(self.0).find(|(_, word)| *word != 0)?;
+        // At most 63 in one of four words.
+        (self.len() == 1).then(|| at * 64 + word.trailing_zeros() as u8)
+    }
+
     /// Members of either set.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
@@ -93,5 +100,7 @@ mod tests {
         assert!(a.complement().contains(b'A') && !a.complement().contains(b'a'));
         assert!(ByteSet::range(2, 1).is_empty());
         assert_eq!(ByteSet::ALL.len(), 256);
+        assert!((0..=255).all(|byte| ByteSet::one(byte).only() == Some(byte)));
+        assert_eq!([b.only(), ByteSet::EMPTY.only()], [None; 2]);
     }
 }

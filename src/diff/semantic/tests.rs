@@ -151,7 +151,7 @@ fn a_small_budget_says_undecided() {
     let b = policy(vec![(ALLOW, "file-read*", Some(subpath("/b")))]);
     for budget in [
         Budget { nodes: 2, ..Budget::default() },
-        Budget { states: 3, ..Budget::default() },
+        Budget { states: 1, ..Budget::default() },
         Budget { trials: 0, ..Budget::default() },
     ] {
         let mut comparison = Comparison::new(Side::Policy(&a), Side::Policy(&b), budget).unwrap();

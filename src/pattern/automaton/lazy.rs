@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::nfa::{Nfa, State, StateId};
+use super::front::{Front, Fronts, Marks};
+use super::nfa::{Nfa, StateId};
 use crate::diag::{Code, Diagnostic};
-use crate::pattern::byteset::ByteSet;
 use crate::pattern::codes;
 
 /// A state of a [`LazyDfa`].
@@ -42,34 +42,25 @@ const ITEMS_PER_STATE: usize = 256;
 /// subject that ends there.
 #[derive(Debug, Clone)]
 pub struct LazyDfa {
-    nfa: Nfa,
-    owners: Vec<u32>,
-    classes: Box<[ByteClass; 256]>,
-    representatives: Vec<u8>,
+    fronts: Fronts,
+    marks: Marks,
     words: usize,
     limit: usize,
-    ids: HashMap<Box<[StateId]>, DfaState>,
+    ids: HashMap<Front, DfaState>,
     /// The states by where their items come from: most classes of bytes lead a state to one of few others.
     moves: HashMap<Box<[StateId]>, DfaState>,
-    items: Vec<Box<[StateId]>>,
+    items: Vec<Front>,
     /// How many numbers `items` and `moves` hold together.
     held: usize,
     next: Vec<DfaState>,
     accepts: Vec<u64>,
-    seen: Vec<u32>,
-    round: u32,
 }
 
 impl LazyDfa {
     /// An automaton for the patterns of `nfa` that never holds more than `limit` states (at least 3: the start,
     /// where a walk is, and where it goes).
     pub fn new(nfa: Nfa, limit: usize) -> Self {
-        let (classes, representatives) = byte_classes(&nfa);
-        let owners = nfa.owners();
         let mut dfa = Self {
-            owners,
-            classes,
-            representatives,
             words: (nfa.pattern_count() as usize).div_ceil(64).max(1),
             limit: limit.max(3),
             ids: HashMap::new(),
@@ -78,17 +69,15 @@ impl LazyDfa {
             held: 0,
             next: Vec::new(),
             accepts: Vec::new(),
-            seen: vec![0; nfa.len()],
-            round: 0,
-            nfa,
+            marks: Marks::default(),
+            fronts: Fronts::new(nfa),
         };
         dfa.add_start();
         dfa
     }
 
     fn add_start(&mut self) {
-        let from = self.nfa.starts.clone();
-        let items = self.closure(&from, true);
+        let items = self.fronts.closure(self.fronts.starts(), true, &mut self.marks);
         self.add(items, true);
     }
 
@@ -114,12 +103,12 @@ impl LazyDfa {
 
     /// One byte for each class, the most readable one.
     pub fn representatives(&self) -> &[u8] {
-        &self.representatives
+        self.fronts.representatives()
     }
 
     /// The class of `byte`.
     pub fn class(&self, byte: u8) -> ByteClass {
-        self.classes[usize::from(byte)]
+        self.fronts.class(byte)
     }
 
     /// The patterns that match a subject ending in `state`: bit `n % 64` of word `n / 64` for pattern `n`.
@@ -130,7 +119,7 @@ impl LazyDfa {
 
     /// Whether `pattern` matches some subject that goes on from `state`, as far as its own states tell.
     pub fn is_alive(&self, state: DfaState, pattern: u32) -> bool {
-        self.items[state as usize].iter().any(|item| self.owners[*item as usize] == pattern)
+        self.items[state as usize].iter().any(|item| self.fronts.owner(*item) == pattern)
     }
 
     /// The state after one more byte of `class`.
@@ -138,7 +127,7 @@ impl LazyDfa {
     /// # Errors
     /// [`TooManyStates`]; the automaton stays usable.
     pub fn step(&mut self, state: DfaState, class: ByteClass) -> Result<DfaState, TooManyStates> {
-        let slot = state as usize * self.representatives.len() + usize::from(class);
+        let slot = state as usize * self.fronts.representatives().len() + usize::from(class);
         match self.next[slot] {
             UNKNOWN => self.make(state, class, slot),
             known => Ok(known),
@@ -146,20 +135,13 @@ impl LazyDfa {
     }
 
     fn make(&mut self, state: DfaState, class: ByteClass, slot: usize) -> Result<DfaState, TooManyStates> {
-        let byte = self.representatives[usize::from(class)];
-        let mut from = Vec::new();
-        for item in &self.items[state as usize] {
-            match &self.nfa.states[*item as usize] {
-                State::Bytes(set, next) if set.contains(byte) => from.push(*next),
-                State::AcceptAll(_) => from.push(*item),
-                _ => {}
-            }
-        }
+        let byte = self.fronts.representatives()[usize::from(class)];
+        let from = self.fronts.after(&self.items[state as usize], byte);
         if let Some(id) = self.moves.get(from.as_slice()) {
             self.next[slot] = *id;
             return Ok(*id);
         }
-        let items = self.closure(&from, false);
+        let items = self.fronts.closure(&from, false, &mut self.marks);
         let id = match self.ids.get(&items) {
             Some(id) => *id,
             // Three states are always held, so that a walk can go on after it forgot the others.
@@ -208,14 +190,14 @@ impl LazyDfa {
         if keep == START { START } else { self.add(kept, false) }
     }
 
-    fn add(&mut self, items: Box<[StateId]>, is_start: bool) -> DfaState {
+    fn add(&mut self, items: Front, is_start: bool) -> DfaState {
         let id = self.items.len() as DfaState;
         let from = self.accepts.len();
         self.accepts.resize(from + self.words, 0);
-        for pattern in self.ends(&items, is_start) {
+        for pattern in self.fronts.ends(&items, is_start, &mut self.marks) {
             self.accepts[from + pattern as usize / 64] |= 1 << (pattern % 64);
         }
-        self.next.resize(self.next.len() + self.representatives.len(), UNKNOWN);
+        self.next.resize(self.next.len() + self.fronts.representatives().len(), UNKNOWN);
         if !is_start {
             self.ids.insert(items.clone(), id);
         }
@@ -227,120 +209,6 @@ impl LazyDfa {
     fn is_full(&self) -> bool {
         self.held >= self.limit.saturating_mul(ITEMS_PER_STATE)
     }
-
-    /// The patterns that match when the subject ends in a state of `items`.
-    fn ends(&mut self, items: &[StateId], at_start: bool) -> Vec<u32> {
-        self.round += 1;
-        let mut todo = items.to_vec();
-        let mut found = Vec::new();
-        while let Some(id) = todo.pop() {
-            if std::mem::replace(&mut self.seen[id as usize], self.round) == self.round {
-                continue;
-            }
-            match &self.nfa.states[id as usize] {
-                State::Split(next) => todo.extend(next),
-                State::AtStart(next) if at_start => todo.push(*next),
-                State::AtEnd(next) => todo.push(*next),
-                State::Accept(number) | State::AcceptAll(number) => found.push(*number),
-                State::Bytes(..) | State::AtStart(_) => {}
-            }
-        }
-        found
-    }
-
-    /// What is reachable from `from` without a byte: states that need a byte, the end, or nothing more. A pattern that has
-    /// matched whatever follows keeps only that fact.
-    fn closure(&mut self, from: &[StateId], at_start: bool) -> Box<[StateId]> {
-        self.round += 1;
-        let mut todo = from.to_vec();
-        let mut items = Vec::new();
-        let mut decided = Vec::new();
-        while let Some(id) = todo.pop() {
-            if std::mem::replace(&mut self.seen[id as usize], self.round) == self.round {
-                continue;
-            }
-            match &self.nfa.states[id as usize] {
-                State::Split(next) => todo.extend(next),
-                State::AtStart(next) if at_start => todo.push(*next),
-                State::AtStart(_) => {}
-                State::AcceptAll(number) => {
-                    decided.push(*number);
-                    items.push(id);
-                }
-                State::Bytes(..) | State::AtEnd(_) | State::Accept(_) => items.push(id),
-            }
-        }
-        if !decided.is_empty() {
-            decided.sort_unstable();
-            decided.dedup();
-            let mut kept = None;
-            items.sort_unstable();
-            items.retain(|id| {
-                let owner = self.owners[*id as usize];
-                let accepts = matches!(self.nfa.states[*id as usize], State::AcceptAll(_));
-                // One accepting state says it all; a pattern with several keeps the first.
-                let first = accepts && kept != Some(owner);
-                if first {
-                    kept = Some(owner);
-                }
-                first || decided.binary_search(&owner).is_err()
-            });
-        }
-        items.sort_unstable();
-        items.into_boxed_slice()
-    }
-}
-
-/// How readable a byte is in a witness; less is better.
-fn rank(byte: u8) -> u32 {
-    let group = match byte {
-        b'a'..=b'z' => 0,
-        b'0'..=b'9' => 1,
-        b'A'..=b'Z' => 2,
-        b'-' | b'_' => 3,
-        b'.' | b'/' => 4,
-        b'!'..=b'~' => 5,
-        b' ' => 6,
-        _ => 7,
-    };
-    group << 8 | u32::from(byte)
-}
-
-/// Numbers for the bytes that no state of `nfa` tells apart, the most readable first, and one byte of each.
-fn byte_classes(nfa: &Nfa) -> (Box<[ByteClass; 256]>, Vec<u8>) {
-    let mut sets: Vec<&ByteSet> = Vec::new();
-    let mut known: std::collections::HashSet<&ByteSet> = std::collections::HashSet::new();
-    for state in &nfa.states {
-        if let State::Bytes(set, _) = state
-            && known.insert(set)
-        {
-            sets.push(set);
-        }
-    }
-    let mut classes = Box::new([0 as ByteClass; 256]);
-    for set in sets {
-        let mut renamed: HashMap<(ByteClass, bool), ByteClass> = HashMap::new();
-        for byte in 0..=255u8 {
-            let count = renamed.len() as ByteClass;
-            let slot = &mut classes[usize::from(byte)];
-            *slot = *renamed.entry((*slot, set.contains(byte))).or_insert(count);
-        }
-    }
-    let mut bytes: Vec<u8> = (0..=255).collect();
-    bytes.sort_by_key(|byte| rank(*byte));
-    let mut representatives = Vec::new();
-    let mut numbers: HashMap<ByteClass, ByteClass> = HashMap::new();
-    for byte in bytes {
-        let class = classes[usize::from(byte)];
-        numbers.entry(class).or_insert_with(|| {
-            representatives.push(byte);
-            representatives.len() as ByteClass - 1
-        });
-    }
-    for class in classes.iter_mut() {
-        *class = numbers.get(class).copied().unwrap_or(0);
-    }
-    (classes, representatives)
 }
 
 #[cfg(test)]

@@ -8,13 +8,15 @@
 //! A pattern variable stands for what [`Variables`] gives it; [`Variables::opaque`] gives each name made-up values
 //! of its own, for questions that must not depend on the real ones.
 
+mod front;
 mod lazy;
 mod nfa;
 mod set;
 mod space;
 
+pub(crate) use front::{Front, Fronts, Marks};
 pub use lazy::{ByteClass, DfaState, LazyDfa, TooManyStates};
-pub(crate) use nfa::starts_anchored;
 pub use nfa::{Nfa, Variables};
+pub(crate) use nfa::{StateId, starts_anchored};
 pub use set::PatternSet;
 pub use space::{Combination, Domain, Matching, Space, contains};

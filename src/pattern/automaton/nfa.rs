@@ -64,7 +64,7 @@ impl Variables {
 }
 
 /// The number of a state.
-pub(super) type StateId = u32;
+pub(crate) type StateId = u32;
 
 /// One state.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use std::collections::{HashSet, VecDeque};
 
 use super::{ByteClass, DfaState, LazyDfa, Nfa, TooManyStates, Variables};
 use crate::pattern::Pattern;
-use crate::pattern::regex::{self, Regex};
+use crate::pattern::regex;
 
 /// Which subjects count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,6 +37,12 @@ impl Domain {
             Self::Names => Some(b"^[^\0]+$"),
             Self::FoldedNames => Some(b"^[^\0A-Z]+$"),
         }
+    }
+
+    /// The pattern that the subjects match, and no other strings do; none for [`Domain::Anything`].
+    pub(crate) fn pattern(self) -> Option<Pattern> {
+        // The texts are constants that a test parses.
+        self.regex().and_then(|text| regex::parse(text).ok()).map(Pattern::from_regex)
     }
 }
 
@@ -73,9 +79,7 @@ impl Space {
         for pattern in patterns {
             nfa.add(pattern, variables);
         }
-        // The texts are constants that a test parses.
-        let domain = domain.regex().and_then(|text| regex::parse(text).ok());
-        let domain = domain.map(|domain: Regex| nfa.add(&Pattern::from_regex(domain), variables));
+        let domain = domain.pattern().map(|domain| nfa.add(&domain, variables));
         Self { dfa: LazyDfa::new(nfa, budget), patterns: patterns.len(), domain }
     }
 

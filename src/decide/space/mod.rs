@@ -5,8 +5,9 @@
 //!
 //! | attribute | values tried |
 //! | --- | --- |
-//! | one string | one shortest string for each reachable accept set of the automaton over the patterns that matter |
-//! | several strings, several numbers | every combination of tests; each test that holds needs a string that no failing test matches |
+//! | one string | the strings that lead to different places of a [`Walk`], shortest first |
+//! | several values, tests that each name another one | none: every combination of answers is possible, so the search leaves them out and puts in as few as it takes afterwards |
+//! | several strings or numbers otherwise | every combination of tests; each that holds needs a string that no failing test matches |
 //! | one number, bits | each number that is named, and one that is not; each combination of bits that tests tell apart |
 //! | address | IP version × transport × local or not × each port that is named, and one that is not |
 //! | flag | both |
@@ -18,16 +19,23 @@
 //! **Invariants:** a request that is found makes the condition true for every value of the attributes it leaves out; when none
 //! is found there is none; a spent budget is an error, never an answer.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+mod values;
+mod walk;
+
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::atoms::{Atom, Atoms, Column, Question, Truth};
 use super::dag::{Dag, Root, TooManyNodes};
 use super::exclusive::Exclusive;
-use super::value::{Address, Attribute, Family, PATH, Transport, Value};
-use crate::pattern::automaton::{self as strings, Combination, Domain, TooManyStates};
-use crate::pattern::{Pattern, Variables};
+use super::value::{Attribute, PATH, Value};
+use crate::pattern::automaton::TooManyStates;
 use crate::vocab::{OpId, Target};
+
+use values::{choices, combinations};
+use walk::Walk;
 
 /// How much work one comparison may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +87,7 @@ impl From<TooManyStates> for Undecided {
 /// Deepest chain of attributes and tests that one search goes down.
 const MAX_DEPTH: usize = 400;
 
-/// Sets of questions and a string that answers exactly them with yes.
+/// Sets of questions and a string that answers exactly them with yes, for each set that some string has.
 type Combinations = Vec<(BTreeSet<u32>, Vec<u8>)>;
 
 /// Values of one attribute and the questions of interest that each answers with yes.
@@ -114,7 +122,11 @@ impl<'a> Space<'a> {
 
     /// Values that make `root` true for a request on `operation`, the shortest path first; `None` when there are none.
     pub(crate) fn find(&mut self, dag: &mut Dag, operation: OpId, root: Root) -> Result<Found, Undecided> {
-        let mut search = Search { dag, operation, failed: HashSet::new() };
+        let numbers = 0..self.atoms.columns();
+        let free =
+            numbers.map(|number| self.atoms.column(number).is_some_and(|column| self.is_free(operation, column)));
+        let free = free.collect();
+        let mut search = Search { dag, operation, free, bare: FxHashMap::default(), failed: FxHashSet::default() };
         let mut found = self.solve(&mut search, root, 0)?;
         if let Some(values) = &mut found {
             values.reverse();
@@ -144,6 +156,10 @@ impl<'a> Space<'a> {
             _ if depth > MAX_DEPTH => return Err(Undecided::Trials),
             _ => {}
         }
+        let bare = search.bare(root)?;
+        if bare == Root::DENY || search.failed.contains(&bare) {
+            return Ok(None);
+        }
         let support = search.dag.support(root);
         let Some(number) = self.next_column(&support) else { return Ok(None) };
         let Some(column) = self.atoms.column(number) else { return Ok(None) };
@@ -156,6 +172,7 @@ impl<'a> Space<'a> {
         let found = match (column.single, column.is_textual()) {
             (true, true) => self.try_strings(search, &step)?,
             (true, false) => self.try_choices(search, &step)?,
+            (false, _) if search.free.get(number as usize) == Some(&true) => self.choose_set(search, &step)?,
             (false, _) => self.try_sets(search, &step)?,
         };
         if found.is_none() {
@@ -174,12 +191,10 @@ impl<'a> Space<'a> {
         value: &Value,
     ) -> Result<Found, Undecided> {
         self.spend()?;
-        let mut out = Vec::new();
-        if let (Attribute::Filter(filter), true) = (&step.column.attribute, *value != Value::Absent) {
-            out = self.exclusive.ruled_out(self.target, search.operation, |known| known == *filter);
-        }
-        let out: Vec<u32> =
-            out.into_iter().filter_map(|filter| self.atoms.column_number(&Attribute::Filter(filter))).collect();
+        let out = match value {
+            Value::Absent => Vec::new(),
+            _ => self.ruled_out(search.operation, step.column),
+        };
         let rest = search.dag.restrict(root, |atom| {
             if atom.column == step.number {
                 Some(yes.contains(&atom.question))
@@ -194,24 +209,81 @@ impl<'a> Space<'a> {
         Ok(found)
     }
 
+    /// The columns that have no value when `column` has one.
+    fn ruled_out(&self, operation: OpId, column: &Column) -> Vec<u32> {
+        let Attribute::Filter(filter) = &column.attribute else { return Vec::new() };
+        let out = self.exclusive.ruled_out(self.target, operation, |known| known == *filter);
+        out.into_iter().filter_map(|filter| self.atoms.column_number(&Attribute::Filter(filter))).collect()
+    }
+
+    /// Whether the answers about `column` hang neither on each other nor on other columns.
+    fn is_free(&self, operation: OpId, column: &Column) -> bool {
+        column.is_free() && self.ruled_out(operation, column).is_empty()
+    }
+
     /// Whether requests on the operation always have a value of `column`.
     fn is_mandatory(&self, operation: OpId, column: &Column) -> bool {
         let network = self.target.filter_named("remote").is_some_and(|remote| self.target.accepts(operation, remote));
         column.attribute == Attribute::Filter(PATH) && self.target.accepts(operation, PATH) && !network
     }
 
+    /// Tries the strings of the column, shortest first, then none. Attributes whose answers are free are left out of the
+    /// search; the string that is found fits some answers of theirs.
     fn try_strings(&mut self, search: &mut Search<'_>, step: &Step<'_>) -> Result<Found, Undecided> {
-        for (yes, text) in self.combinations(step)?.iter() {
-            let value = Value::string(text.clone());
-            let found = self.go_on(search, step, step.root, yes, &value)?;
-            if found.is_some() {
-                return Ok(found);
+        let out = self.ruled_out(search.operation, step.column);
+        let present = search.dag.restrict(step.root, |atom| out.contains(&atom.column).then_some(false))?;
+        let bare = search.bare(present)?;
+        let mut walk = Walk::new(step.column, step.number, self.budget.states, search.dag, bare)?;
+        while let Some(place) = walk.next() {
+            if let Some(rest) = walk.end(search.dag, place)? {
+                self.spend()?;
+                if self.solve(search, rest, step.depth + 1)?.is_some() {
+                    let value = Value::string(walk.spell(place));
+                    let holds = |question: &&u32| step.column.answer(**question, &value) == Truth::True;
+                    let yes = step.questions.iter().filter(holds).copied().collect();
+                    return self.go_on(search, step, step.root, &yes, &value);
+                }
+            }
+            // Where the string does not matter any more, the rest of the request decides whether it is worth to go on.
+            if walk.is_open(search.dag, place) || self.solve(search, walk.root(place), step.depth + 1)?.is_some() {
+                walk.go_on(search.dag, place)?;
             }
         }
         if self.is_mandatory(search.operation, step.column) {
             return Ok(None);
         }
         self.go_on(search, step, step.root, &BTreeSet::new(), &Value::Absent)
+    }
+
+    /// Chooses as few values as it takes of a column whose answers are free.
+    fn choose_set(&mut self, search: &mut Search<'_>, step: &Step<'_>) -> Result<Found, Undecided> {
+        let bare = search.bare(step.root)?;
+        if self.solve(search, bare, step.depth + 1)?.is_none() {
+            return Ok(None);
+        }
+        let mut rest = step.root;
+        let mut yes = BTreeSet::new();
+        for question in &step.questions {
+            let atom = Atom { column: step.number, question: *question };
+            let without = search.dag.restrict(rest, |other| (other == atom).then_some(false))?;
+            let bare = search.bare(without)?;
+            if self.solve(search, bare, step.depth + 1)?.is_some() {
+                rest = without;
+            } else {
+                rest = search.dag.restrict(rest, |other| (other == atom).then_some(true))?;
+                yes.insert(*question);
+            }
+        }
+        let asked = || yes.iter().filter_map(|question| step.column.questions.get_index(*question as usize));
+        let mut texts: Vec<Vec<u8>> = asked().filter_map(|question| Some(question.literal()?.to_vec())).collect();
+        texts.sort_by_key(|text| text.len());
+        let number = |question: &Question| if let Question::Number(number) = question { Some(*number) } else { None };
+        let value = match (yes.is_empty(), step.column.is_textual()) {
+            (true, _) => Value::Absent,
+            (false, true) => Value::Strings(texts),
+            (false, false) => Value::Numbers(asked().filter_map(number).collect()),
+        };
+        self.go_on(search, step, rest, &yes, &value)
     }
 
     fn try_choices(&mut self, search: &mut Search<'_>, step: &Step<'_>) -> Result<Found, Undecided> {
@@ -305,117 +377,25 @@ impl<'a> Space<'a> {
 struct Search<'d> {
     dag: &'d mut Dag,
     operation: OpId,
+    /// By column, whether its answers are free.
+    free: Vec<bool>,
+    /// Conditions without the columns whose answers are free.
+    bare: FxHashMap<Root, Root>,
     /// Conditions that no request makes true.
-    failed: HashSet<Root>,
+    failed: FxHashSet<Root>,
 }
 
-/// The combinations of `questions` that some string answers with yes, each with a shortest one, shortest first.
-fn combinations(column: &Column, questions: &[u32], limit: usize) -> Result<Combinations, Undecided> {
-    let domain = match (column.is_path(), column.folds) {
-        (true, true) => Domain::FoldedPaths,
-        (true, false) => Domain::Paths,
-        (false, true) => Domain::FoldedNames,
-        (false, false) => Domain::Names,
-    };
-    let patterns: Vec<Pattern> =
-        questions.iter().filter_map(|number| column.questions.get_index(*number as usize)?.pattern()).collect();
-    let found = strings::Space::new(&patterns, &Variables::none(), domain, limit).combinations()?;
-    let named = |combination: Combination| {
-        let holds = |number: &usize| strings::contains(&combination.matching, *number);
-        let yes = (0..questions.len()).filter(holds).map(|number| questions[number]).collect();
-        (yes, combination.subject)
-    };
-    Ok(found.into_iter().map(named).collect())
-}
-
-/// Values of a column that is no plain string, one for each combination of answers.
-fn choices(column: &Column, questions: &[u32], limit: usize) -> Result<Choices, Undecided> {
-    let asked: Vec<(u32, &Question)> = questions
-        .iter()
-        .filter_map(|number| column.questions.get_index(*number as usize).map(|question| (*number, question)))
-        .collect();
-    let mut known = HashSet::new();
-    let mut out = Vec::new();
-    for value in candidates(column, &asked, limit)? {
-        let holds = asked.iter().filter(|(_, question)| question.ask(&value) == Truth::True);
-        let yes: BTreeSet<u32> = holds.map(|(number, _)| *number).collect();
-        if known.insert(yes.clone()) {
-            out.push((yes, value));
+impl Search<'_> {
+    /// What `root` asks of the columns whose answers are not free: there is a request for it exactly when there is one for
+    /// `root`.
+    fn bare(&mut self, root: Root) -> Result<Root, TooManyNodes> {
+        if let Some(known) = self.bare.get(&root) {
+            return Ok(*known);
         }
+        let free = &self.free;
+        let bare = self.dag.exists(root, |atom| free.get(atom.column as usize).is_some_and(|free| *free))?;
+        self.bare.insert(root, bare);
+        self.bare.insert(bare, bare);
+        Ok(bare)
     }
-    Ok(out)
-}
-
-/// Most bits that tests of one bit field may tell apart.
-const MAX_BITS: usize = 12;
-
-fn candidates(column: &Column, asked: &[(u32, &Question)], limit: usize) -> Result<Vec<Value>, Undecided> {
-    let mut out = Vec::new();
-    let mut numbers = BTreeSet::new();
-    let mut masks = Vec::new();
-    let mut ports = BTreeSet::new();
-    let mut addresses = false;
-    let mut texts = Vec::new();
-    for (number, question) in asked {
-        match question {
-            Question::Number(wanted) => drop(numbers.insert(*wanted)),
-            Question::OneOf(wanted) => numbers.extend(wanted),
-            Question::Bits(bits) => masks.push(*bits),
-            Question::Network(address) => {
-                addresses = true;
-                ports.extend(address.port);
-            }
-            Question::Pattern(_) | Question::Text(_) => texts.push(*number),
-            Question::Flag(_) | Question::Present => {}
-        }
-    }
-    if !numbers.is_empty() {
-        let other = (0..=u16::MAX).find(|number| !numbers.contains(number));
-        out.extend(numbers.into_iter().chain(other).map(Value::number));
-    }
-    if !masks.is_empty() {
-        // Bits that the same masks hold are alike: one of them stands for all.
-        let mut alike: HashMap<Vec<bool>, u16> = HashMap::new();
-        for bit in (0..16).map(|shift| 1u16 << shift) {
-            let held: Vec<bool> = masks.iter().map(|mask| mask & bit != 0).collect();
-            if held.contains(&true) {
-                alike.entry(held).or_insert(bit);
-            }
-        }
-        let mut bits: Vec<u16> = alike.into_values().collect();
-        bits.sort_unstable();
-        if bits.len() > MAX_BITS {
-            return Err(Undecided::Trials);
-        }
-        let chosen = |subset: usize| {
-            let set = bits.iter().enumerate().filter(|(place, _)| subset >> place & 1 == 1);
-            set.fold(0, |all, (_, bit)| all | bit)
-        };
-        out.extend((0..1usize << bits.len()).map(|subset| Value::number(chosen(subset))));
-    }
-    if addresses {
-        let other = (1..=u16::MAX).find(|port| !ports.contains(port));
-        for port in ports.into_iter().chain(other) {
-            for transport in [Transport::Tcp, Transport::Udp, Transport::Other] {
-                for family in [Family::V4, Family::V6] {
-                    for local in [true, false] {
-                        out.push(Value::Address(Address {
-                            family: Some(family),
-                            transport: Some(transport),
-                            local: Some(local),
-                            port: Some(port),
-                        }));
-                    }
-                }
-            }
-        }
-    }
-    if !texts.is_empty() {
-        out.extend(combinations(column, &texts, limit)?.into_iter().map(|(_, text)| Value::string(text)));
-    }
-    if asked.iter().any(|(_, question)| matches!(question, Question::Flag(_) | Question::Present)) {
-        out.extend([Value::Flag(true), Value::Flag(false)]);
-    }
-    out.push(Value::Absent);
-    Ok(out)
 }
