@@ -72,7 +72,9 @@ fn golden_pairs(shared: &Path) {
     }
     let (time, a, b) = longest;
     let each = started.elapsed() / pairs;
-    println!("{pairs} pairs of golden profiles: {each:?} each, at most {time:?} ({a}, {b}), limit 10 ms; {open} not decided");
+    println!(
+        "{pairs} pairs of golden profiles: {each:?} each, at most {time:?} ({a}, {b}), limit 10 ms; {open} not decided"
+    );
 }
 
 /// The largest system profile and the same with the base shim's rules, all operations.

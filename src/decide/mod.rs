@@ -22,6 +22,7 @@ pub(crate) mod lift;
 mod path;
 pub(crate) mod rules;
 pub(crate) mod space;
+mod symbols;
 mod value;
 pub(crate) mod variables;
 mod words;

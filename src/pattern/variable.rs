@@ -24,6 +24,13 @@ pub(crate) fn fixed(name: &[u8]) -> Option<&'static Meaning> {
     FIXED.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, meaning)| meaning)
 }
 
+/// Whether a variable that is not [`fixed`] may have several values at once: those called `ANY_…` stand for any of a set
+/// (`ANY_USER_HOME`), `ENTITLEMENT:NAME` for each string of that entitlement; every other has one value in a process.
+pub(crate) fn is_many(name: &[u8]) -> bool {
+    let begins = |with: &[u8]| name.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));
+    begins(b"any_") || begins(ENTITLEMENT)
+}
+
 /// What the name of a variable begins with that stands for the value of an entitlement.
 const ENTITLEMENT: &[u8] = b"entitlement:";
 

@@ -14,15 +14,12 @@ use sbpl::policy::Policy;
 use sbpl::profile::{EvalOptions, MemoryLoader, Params, evaluate};
 
 use crate::counts;
-use crate::requests::Requests;
+use crate::requests::{REQUESTS, Requests};
 
 pub(crate) fn trials(folder: PathBuf) -> Vec<Trial> {
     let golden = folder.join("golden/macos-14.4");
     vec![Trial::test("engines: policy and graph agree on the golden profiles", move || run(&golden))]
 }
-
-/// Requests asked of each profile.
-const REQUESTS: usize = 300;
 
 fn program(bytes: &[u8]) -> Result<Program, Failed> {
     Ok(Blob::parse(bytes, &Options::default())?.program()?)

@@ -1,8 +1,13 @@
 //! Random requests near what a profile tests.
 
 use sbpl::decide::{Address, Attribute, Family, PATH, Request, Transport, Value};
+use sbpl::pattern::Pattern;
 use sbpl::policy::{Arg, Policy, Test};
 use sbpl::vocab::{ArgKind, OpId, Target};
+
+/// How many requests are asked of each pair of profiles that are to agree: without optimisation fewer, so that the gate keeps
+/// its time.
+pub(crate) const REQUESTS: usize = if cfg!(debug_assertions) { 300 } else { 10_000 };
 
 /// The same numbers in every run.
 pub(crate) struct Random(u64);
@@ -35,10 +40,31 @@ impl Requests {
         Self { target, operations: in_table.map(|operation| operation.id).collect(), tests, random: Random(1) }
     }
 
-    fn value(&mut self, test: &Test) -> Option<Value> {
+    /// `text` with its variables replaced, and what they then stand for.
+    fn filled(&self, pattern: &Pattern) -> (Vec<u8>, Vec<(Attribute, Value)>) {
+        let mut text = String::from_utf8_lossy(pattern.text()).into_owned();
+        for name in pattern.variable_names() {
+            let name = String::from_utf8_lossy(name);
+            let uuid = name.eq_ignore_ascii_case("any_uuid");
+            let value = if uuid { "1A2B3C4D-0000-1111-2222-333344445555" } else { "/v" };
+            text = text.replace(&format!("${{{name}}}"), value);
+        }
+        let free = pattern.free_variables();
+        (
+            text.into_bytes(),
+            free.map(|name| (Attribute::Variable(name.to_ascii_lowercase()), Value::string("/v"))).collect(),
+        )
+    }
+
+    fn value(&mut self, test: &Test, variables: &mut Vec<(Attribute, Value)>) -> Option<Value> {
         let suffix = ["", "x", "/x", "/x/y"][self.random.below(4)];
         let text = |text: &[u8]| Value::string([text, suffix.as_bytes()].concat());
         Some(match &test.arg {
+            Arg::Pattern(pattern) if pattern.has_variables() => {
+                let (filled, values) = self.filled(pattern);
+                variables.extend(values);
+                text(&filled)
+            }
             Arg::Pattern(pattern) => text(pattern.text()),
             Arg::String(string) => text(string),
             Arg::Integer(number) => Value::number(number.wrapping_add(self.random.below(2) as u16)),
@@ -70,8 +96,12 @@ impl Iterator for Requests {
                 break;
             }
             let test = self.tests[self.random.below(self.tests.len())].clone();
-            if let Some(value) = self.value(&test) {
+            let mut variables = Vec::new();
+            if let Some(value) = self.value(&test, &mut variables) {
                 request.set(Attribute::Filter(test.filter), value);
+            }
+            for (variable, value) in variables {
+                request.set(variable, value);
             }
         }
         if request.get(&Attribute::Filter(PATH)).is_none() {

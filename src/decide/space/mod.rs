@@ -30,7 +30,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::atoms::{Atom, Atoms, Column, Question, Truth};
 use super::dag::{Dag, Root, TooManyNodes};
 use super::exclusive::Exclusive;
+use super::symbols;
 use super::value::{Attribute, PATH, Value};
+use crate::pattern;
 use crate::pattern::automaton::TooManyStates;
 use crate::vocab::{OpId, Target};
 
@@ -56,7 +58,7 @@ impl Default for Budget {
 }
 
 /// Why a question about all requests stays open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Undecided {
     /// The decision diagram grew beyond the budget.
     #[error("the decision diagram is larger than the budget")]
@@ -67,9 +69,9 @@ pub enum Undecided {
     /// Too many combinations of values.
     #[error("more combinations of values than the budget allows")]
     Trials,
-    /// A pattern holds a variable whose value is not known.
-    #[error("a pattern holds a variable whose value is not known")]
-    Variable,
+    /// The answer hangs on what a variable in a pattern stands for.
+    #[error("the answer hangs on what ${{{0}}} in a pattern stands for")]
+    Variable(String),
 }
 
 impl From<TooManyNodes> for Undecided {
@@ -82,6 +84,15 @@ impl From<TooManyStates> for Undecided {
     fn from(_: TooManyStates) -> Self {
         Self::States
     }
+}
+
+/// What a variable stands for in a request that is found, where it may be anything.
+const PLAIN_VALUE: &str = "/users/me";
+
+/// The answer hangs on the first variable in these questions.
+fn hangs_on(column: &Column, questions: &[u32]) -> Undecided {
+    let name = questions.iter().filter_map(|question| column.open_pattern(*question)?.free_variables().next()).next();
+    Undecided::Variable(String::from_utf8_lossy(name.unwrap_or_default()).to_ascii_uppercase())
 }
 
 /// Deepest chain of attributes and tests that one search goes down.
@@ -130,8 +141,54 @@ impl<'a> Space<'a> {
         let mut found = self.solve(&mut search, root, 0)?;
         if let Some(values) = &mut found {
             values.reverse();
+            self.confirm(dag, operation, root, values)?;
         }
         Ok(found)
+    }
+
+    /// Holds `values` against the patterns with variables that `root` depends on: they were found by a search that considers more
+    /// possible than is. Variables that have no value get a plain one where that makes no difference.
+    fn confirm(
+        &self,
+        dag: &mut Dag,
+        operation: OpId,
+        root: Root,
+        values: &mut Vec<(Attribute, Value)>,
+    ) -> Result<(), Undecided> {
+        let support = dag.support(root);
+        let column = |atom: &Atom| self.atoms.column(atom.column);
+        let Some(first) = support.iter().find(|atom| column(atom).is_some_and(|each| each.is_open(atom.question)))
+        else {
+            return Ok(());
+        };
+        let mut holds = |values: &[(Attribute, Value)]| -> Result<bool, Undecided> {
+            let out = self.exclusive.ruled_out(self.target, operation, |filter| {
+                values.iter().any(|(known, value)| *known == Attribute::Filter(filter) && *value != Value::Absent)
+            });
+            let facts = self.atoms.facts(values, &out, false);
+            let rest = dag.restrict(root, |atom| match self.atoms.ask(atom, &facts) {
+                Truth::Unknown => None,
+                known => Some(known == Truth::True),
+            })?;
+            Ok(rest == Root::ALLOW)
+        };
+        let is_possible = |(attribute, value): &(Attribute, Value)| match (attribute, value) {
+            (Attribute::Variable(name), Value::Strings(all)) => all.len() < 2 || pattern::variable::is_many(name),
+            _ => true,
+        };
+        if !values.iter().all(is_possible) || !holds(values)? {
+            return Err(column(first).map_or(Undecided::Trials, |column| hangs_on(column, &[first.question])));
+        }
+        for place in 0..values.len() {
+            if matches!(values.get(place), Some((Attribute::Variable(_), Value::Absent))) {
+                let mut plain = values.clone();
+                plain[place].1 = Value::string(PLAIN_VALUE);
+                if holds(&plain)? {
+                    *values = plain;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn spend(&mut self) -> Result<(), Undecided> {
@@ -165,11 +222,11 @@ impl<'a> Space<'a> {
         let Some(column) = self.atoms.column(number) else { return Ok(None) };
         let questions: Vec<u32> =
             support.iter().filter(|atom| atom.column == number).map(|atom| atom.question).collect();
-        if questions.iter().any(|question| column.is_open(*question)) {
-            return Err(Undecided::Variable);
-        }
+        let open = questions.iter().any(|question| column.is_open(*question));
         let step = Step { root, depth, number, column, questions };
         let found = match (column.single, column.is_textual()) {
+            (true, true) if open => self.try_readings(search, &step)?,
+            _ if open => return Err(hangs_on(column, &step.questions)),
             (true, true) => self.try_strings(search, &step)?,
             (true, false) => self.try_choices(search, &step)?,
             (false, _) if search.free.get(number as usize) == Some(&true) => self.choose_set(search, &step)?,
@@ -284,6 +341,34 @@ impl<'a> Space<'a> {
             (false, false) => Value::Numbers(asked().filter_map(number).collect()),
         };
         self.go_on(search, step, rest, &yes, &value)
+    }
+
+    /// As [`Self::try_strings`], for patterns with variables: what these stand for is a part of the request.
+    fn try_readings(&mut self, search: &mut Search<'_>, step: &Step<'_>) -> Result<Found, Undecided> {
+        for reading in symbols::readings(step.column, &step.questions, self.budget.states)? {
+            let value = Value::string(reading.text);
+            let Some(mut found) = self.go_on(search, step, step.root, &reading.yes, &value)? else { continue };
+            for (variable, value) in reading.variables {
+                match found.iter_mut().find(|(known, _)| *known == variable) {
+                    // The string comes first when the values are turned round.
+                    None => found.insert(found.len().saturating_sub(1), (variable, value)),
+                    Some((_, old)) if *old == Value::Absent => *old = value,
+                    Some((_, Value::Strings(old))) => {
+                        if let Value::Strings(more) = value {
+                            old.extend(more);
+                            old.sort_unstable();
+                            old.dedup();
+                        }
+                    }
+                    Some(_) => {}
+                }
+            }
+            return Ok(Some(found));
+        }
+        if self.is_mandatory(search.operation, step.column) {
+            return Ok(None);
+        }
+        self.go_on(search, step, step.root, &BTreeSet::new(), &Value::Absent)
     }
 
     fn try_choices(&mut self, search: &mut Search<'_>, step: &Step<'_>) -> Result<Found, Undecided> {

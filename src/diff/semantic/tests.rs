@@ -244,3 +244,46 @@ proptest! {
         }
     }
 }
+
+/// `${NAME}` may stand for anything: what holds for every value is proved, and a witness says the value that it needs.
+#[test]
+fn variables_are_free_symbols() {
+    let open = |kind, text: &str| test("path", Arg::Pattern(Pattern::new(kind, text, true).unwrap()));
+    let below = |text: &str| open(PatternKind::Subpath, text);
+    let exact = |text: &str| open(PatternKind::Literal, text);
+    let allow = |filters: &[Filter]| {
+        policy(filters.iter().map(|filter| (ALLOW, "file-read-data", Some(filter.clone()))).collect())
+    };
+    let name = |a: &[Filter], b: &[Filter]| change(&allow(a), &allow(b), "file-read-data").name();
+    let (home, library) = (below("${HOME}"), below("${HOME}/Library"));
+    assert_eq!(name(&[home.clone(), library.clone()], &[home.clone()]), "equal");
+    assert_eq!(name(&[below("${HOME}/a")], &[open(PatternKind::Regex, "^${home}/a(/|$)")]), "equal");
+    assert_eq!(name(&[library.clone()], &[home.clone()]), "widened");
+    assert_eq!(name(&[below("/p/${HOME}/x"), exact("/q")], &[below("/p/${HOME}"), exact("/q")]), "widened");
+    assert_eq!(name(&[home.clone()], &[below("${OTHER}")]), "both");
+    assert_eq!(name(&[below("/v/${ANY_UUID}/x")], &[below("/v/${ANY_PATH_COMPONENT}/x")]), "widened");
+    // A home may be anywhere, below /usr too.
+    let denied = |path: &str| {
+        policy(vec![(ALLOW, "file-read-data", Some(subpath("/usr"))), (DENY, "file-read-data", Some(exact(path)))])
+    };
+    let Change::Differs { widened: None, narrowed: Some(request) } =
+        change(&denied("/usr/none/../x"), &denied("${HOME}/x"), "file-read-data")
+    else {
+        panic!()
+    };
+    assert_eq!(request.words(default_target()), ["path=/usr/x", "variable=HOME=/usr"]);
+    // One home at a time; several homes of any user.
+    let shared = |a: &str, b: &str| {
+        let (a, b) = (allow(&[exact(a)]), allow(&[exact(b)]));
+        compare(&a, &b).shared(op("file-read-data"))
+    };
+    assert_eq!(shared("${HOME}", "${HOME}/x"), Ok(None));
+    assert_eq!(shared("${HOME}/y", "${HOME}/x"), Ok(None));
+    let request = shared("${ANY_USER_HOME}", "${ANY_USER_HOME}/x").unwrap().unwrap();
+    assert_eq!(request.words(default_target()).len(), 3, "{request:?}");
+    // Two variables in one pattern: equal to itself, else not decided, and by name.
+    assert_eq!(name(&[below("${A}/${B}"), exact("/x")], &[below("${A}/${B}"), exact("/x")]), "equal");
+    let found = compare(&allow(&[below("${A}/${B}")]), &allow(&[below("${A}/b/${B}")])).changes();
+    let undecided = |change: &Change| matches!(change, Change::Undecided(Undecided::Variable(name)) if name == "A");
+    assert!(found.iter().any(|(_, change)| undecided(change)), "{found:?}");
+}
