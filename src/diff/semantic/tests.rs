@@ -255,12 +255,11 @@ fn variables_are_free_symbols() {
         policy(filters.iter().map(|filter| (ALLOW, "file-read-data", Some(filter.clone()))).collect())
     };
     let name = |a: &[Filter], b: &[Filter]| change(&allow(a), &allow(b), "file-read-data").name();
-    let (home, library) = (below("${HOME}"), below("${HOME}/Library"));
-    assert_eq!(name(&[home.clone(), library.clone()], &[home.clone()]), "equal");
+    assert_eq!(name(&[below("${HOME}"), below("${HOME}/Library")], &[below("${HOME}")]), "equal");
     assert_eq!(name(&[below("${HOME}/a")], &[open(PatternKind::Regex, "^${home}/a(/|$)")]), "equal");
-    assert_eq!(name(&[library.clone()], &[home.clone()]), "widened");
+    assert_eq!(name(&[below("${HOME}/Library")], &[below("${HOME}")]), "widened");
     assert_eq!(name(&[below("/p/${HOME}/x"), exact("/q")], &[below("/p/${HOME}"), exact("/q")]), "widened");
-    assert_eq!(name(&[home.clone()], &[below("${OTHER}")]), "both");
+    assert_eq!(name(&[below("${HOME}")], &[below("${OTHER}")]), "both");
     assert_eq!(name(&[below("/v/${ANY_UUID}/x")], &[below("/v/${ANY_PATH_COMPONENT}/x")]), "widened");
     // A home may be anywhere, below /usr too.
     let denied = |path: &str| {
