@@ -1,9 +1,10 @@
 //! The system that a run is made on, as far as files of that system tell.
 
 use crate::probe::artifact::Host;
+use crate::sandbox::seatbelt::System;
 
-/// This system.
-pub(super) fn host() -> Host {
+/// This system; `mac` is asked what no file tells.
+pub(super) fn host(mac: Option<&System>) -> Host {
     let (version, build) = match std::env::consts::OS {
         "macos" => {
             let text = std::fs::read_to_string("/System/Library/CoreServices/SystemVersion.plist").unwrap_or_default();
@@ -15,13 +16,15 @@ pub(super) fn host() -> Host {
         }
         _ => (None, None),
     };
+    let sip_config = mac.and_then(|mac| mac.integrity_protection().ok()?.ok());
     Host {
         os: std::env::consts::OS.to_owned(),
         version,
         build,
         arch: std::env::consts::ARCH.to_owned(),
-        // No file tells it.
-        sip: None,
+        sip: sip_config.map(|bits| bits == 0),
+        sip_source: Some(if sip_config.is_some() { "csr_get_active_config" } else { "not_available" }.to_owned()),
+        sip_config,
     }
 }
 

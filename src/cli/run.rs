@@ -21,6 +21,7 @@ use super::world;
 use crate::diag::{Diagnostic, Severity, SourceMap};
 use crate::probe::artifact::Selection;
 use crate::probe::{self, Clock, Files, Identity, ProbeError, ReadFailure, Report, RunOptions};
+use crate::sandbox::seatbelt::System;
 use crate::sandbox::{Backend, BackendKind, Cancel, Interrupt, MacSetup, ProbeSetup, Setup};
 
 /// Shim, compile and probe the profiles of a plan, compare with the expected matrix, and write a run bundle.
@@ -171,8 +172,11 @@ impl Args {
         };
         let only = Selection { profiles: self.only_profile, scenarios: self.only_scenario };
         let set = set.only(only).map_err(failure)?;
-        let identity =
-            Identity { run_id: uuid::Uuid::new_v4().to_string(), pid: std::process::id(), host: Some(host()) };
+        let identity = Identity {
+            run_id: uuid::Uuid::new_v4().to_string(),
+            pid: std::process::id(),
+            host: Some(host(System::open(self.system.as_deref()).ok().as_ref())),
+        };
         let bar = Bar::new(!context.quiet);
         let loader =
             FileLoader { directories: context.import_dirs.clone(), allow_absolute: context.allow_absolute_imports };

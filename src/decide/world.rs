@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::WorldError;
 use crate::pattern::variable;
@@ -32,10 +32,10 @@ pub struct World {
     variables: BTreeMap<Vec<u8>, Vec<Vec<u8>>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct WorldFile {
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     extends: Option<String>,
     #[serde(default)]
     symlinks: BTreeMap<String, String>,
@@ -47,7 +47,7 @@ struct WorldFile {
     variables: BTreeMap<String, OneOrMore>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(untagged)]
 enum OneOrMore {
     One(String),
@@ -150,6 +150,23 @@ impl World {
             world.variables.insert(name.into_bytes().to_ascii_lowercase(), values);
         }
         Ok(world)
+    }
+
+    /// The world as a world file has it, whole: it extends nothing.
+    pub fn to_json(&self) -> serde_json::Value {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let links = |links: &BTreeMap<Vec<u8>, Vec<u8>>| links.iter().map(|(at, to)| (text(at), text(to))).collect();
+        let variables = self.variables.iter();
+        let file = WorldFile {
+            extends: None,
+            symlinks: links(&self.symlinks),
+            firmlinks: links(&self.firmlinks),
+            case_insensitive: Some(self.case_insensitive),
+            variables: variables
+                .map(|(name, values)| (text(name), OneOrMore::More(values.iter().map(|value| text(value)).collect())))
+                .collect(),
+        };
+        serde_json::json!(file)
     }
 
     /// Adds a symbolic link at `path` (its own resolved path).

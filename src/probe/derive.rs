@@ -82,7 +82,7 @@ pub fn derive(
             operation: operation.to_owned(),
             target: target.clone(),
             filter: (filter != "path").then(|| filter.to_owned()),
-            early: false,
+            ..Action::default()
         };
         let expected = match (as_is.try_action(&action).outcome, as_run.try_action(&action).outcome) {
             (Outcome::Undecided, _) | (_, Outcome::Undecided) => {

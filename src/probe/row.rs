@@ -20,6 +20,9 @@ pub(super) fn action(probe: &MatrixProbe) -> Action {
         target: probe.target.clone(),
         filter: probe.details.filter_name.clone(),
         early: probe.details.acquire == Some(Acquire::Before),
+        driver: probe.details.driver.clone(),
+        syscall: probe.details.syscall.clone(),
+        payload: probe.details.attr_payload.clone(),
     }
 }
 

@@ -21,6 +21,7 @@ use super::row::action;
 use super::set::{Files, PlanSet};
 use super::table::{BLOCKED, Row, markdown, rows};
 use super::{apply_preflight, lint, mapping, mismatch, tag};
+use crate::decide::World;
 use crate::profile::{EvalOptions, Loader};
 use crate::sandbox::{Backend, Cancel, Fixture};
 
@@ -147,7 +148,7 @@ const PARTIAL: &str = "partial";
 const FAILED: &str = "failed";
 const DRY: &str = "dry";
 
-/// Probes that are tried under one application of their profile.
+/// Probes that are tried under one application of their profile, at most.
 const CHUNK: usize = 64;
 
 /// What trying the probes came to.
@@ -293,6 +294,8 @@ impl Documents<'_> {
             host: self.options.identity.host.clone(),
             only: self.set.only.clone(),
             backend: Some(self.options.backend.kind().name().to_owned()),
+            time_limit_s: self.options.backend.time_limit().map(|limit| limit.as_secs_f64()),
+            world: self.options.backend.world().map(World::to_json),
             tool_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
             extra: Map::new(),
         };
@@ -309,15 +312,18 @@ impl Documents<'_> {
         });
         let prepared: Vec<_> = prepared.into_iter().flatten().collect::<Result<_, _>>()?;
         self.go_on()?;
+        let all: usize = prepared.iter().map(|profile| profile.expected.probes.len()).sum();
+        // A few probes are shared out too: real ones take their time.
+        let chunk = all.div_ceil(self.options.jobs.get()).clamp(1, CHUNK);
         let chunks: Vec<_> = prepared
             .iter()
             .enumerate()
             .flat_map(|(at, profile)| {
                 let count = profile.expected.probes.len();
-                (0..count).step_by(CHUNK).map(move |start| (at, profile, start..count.min(start + CHUNK)))
+                (0..count).step_by(chunk).map(move |start| (at, profile, start..count.min(start + chunk)))
             })
             .collect();
-        self.options.progress.begin(prepared.iter().map(|profile| profile.expected.probes.len()).sum());
+        self.options.progress.begin(all);
         let tried = pool::ordered(self.options.jobs, chunks.len(), |at| {
             let (index, profile, range) = chunks.get(at).filter(|_| !self.options.cancel.is_set())?;
             let tried = try_probes(profile, range.clone(), lanes.baseline, self.options);

@@ -40,7 +40,7 @@ fn plan(actions: &[Action], world: &World) -> BTreeMap<Vec<u8>, Node> {
         *path = node.max(path.clone());
     };
     for action in actions {
-        let Some(kind) = Kind::of_operation(&action.operation).filter(|kind| uses_tree(*kind)) else { continue };
+        let Some(kind) = Kind::of_action(action).filter(|kind| uses_tree(*kind)) else { continue };
         // A path that cannot be walked has no file; the probe itself will say so.
         let Ok(resolved) = world.resolve(action.target.as_bytes(), true) else { continue };
         for step in &resolved.steps {
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     fn action(operation: &str, target: &str) -> Action {
-        Action { operation: operation.to_owned(), target: target.to_owned(), filter: None, early: false }
+        Action { operation: operation.to_owned(), target: target.to_owned(), ..Action::default() }
     }
 
     /// Paths in both spellings, through a link, on the data volume, with `..`: one tree, in which the kernel finds each of them.

@@ -214,7 +214,7 @@ pub struct ProfileInput {
 }
 
 /// Something to try.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Action {
     /// Name of an operation, as plans have it (`file-read*`, `mach-lookup` …).
     pub operation: String,
@@ -224,6 +224,12 @@ pub struct Action {
     pub filter: Option<String>,
     /// Whether the target is acquired before the profile is in force, and only used under it.
     pub early: bool,
+    /// The probe program that a plan names, in the words of plans ([`driver::Kind::of_action`]).
+    pub driver: Option<String>,
+    /// The call that it makes, where it knows more than one.
+    pub syscall: Option<String>,
+    /// What that call sets, or the program's arguments.
+    pub payload: Option<String>,
 }
 
 /// Why an early action was not tried.
@@ -417,6 +423,16 @@ pub trait Backend: Sync {
 
     /// Tries one action without any profile: the baseline lane.
     fn try_unconfined(&self, action: &Action) -> Observation;
+
+    /// How long a probe may take under a profile. `None`: nothing is executed.
+    fn time_limit(&self) -> Option<Duration> {
+        None
+    }
+
+    /// The links and the case that paths are judged in. `None`: the system has its own.
+    fn world(&self) -> Option<&World> {
+        None
+    }
 
     /// The private folder that the run was copied to, in the clean channel.
     fn stage(&self) -> Option<&Path> {

@@ -46,6 +46,10 @@ impl Backend for Simulated {
         "simulated"
     }
 
+    fn world(&self) -> Option<&World> {
+        Some(&self.world)
+    }
+
     fn apply(&self, profile: &ProfileInput) -> Result<Box<dyn Session>, ApplyFailure> {
         let judge = Judge::of(profile).map_err(|error| ApplyFailure {
             api: BackendKind::Simulated.name(),

@@ -209,8 +209,7 @@ fn bucket_5_in_its_wide_form() {
     let actions = probes.map(|(operation, target, _)| Action {
         operation: operation.to_owned(),
         target: target.to_owned(),
-        filter: None,
-        early: false,
+        ..Action::default()
     });
     let scratch = tempfile::tempdir().unwrap();
     let real = Supervised::open(&setup(scratch.path())).unwrap();
@@ -250,7 +249,7 @@ fn ends_of_probes_have_their_classes() {
         let source = Source::new("case.sb", text.as_bytes());
         let policy = evaluate(source, &NoImports, &EvalOptions::default()).unwrap().policy;
         let input = ProfileInput { bytes: text.as_bytes().into(), rules: Rules::Policy(Arc::new(policy)) };
-        let action = Action { operation: operation.to_owned(), target: target.to_owned(), filter: None, early: false };
+        let action = Action { operation: operation.to_owned(), target: target.to_owned(), ..Action::default() };
         let seen = backend.apply(&input).unwrap().try_action(&action);
         assert_eq!(seen.evidence.class, Some(class), "{rule} {operation} {target}: {seen:?}");
         assert_eq!((seen.outcome, seen.stage), (class.outcome(), class.stage()));
@@ -276,7 +275,7 @@ fn slow_probes_are_timeouts() {
     let policy = evaluate(Source::new("case.sb", text.as_bytes()), &NoImports, &EvalOptions::default()).unwrap().policy;
     let input = ProfileInput { bytes: text.as_bytes().into(), rules: Rules::Policy(Arc::new(policy)) };
     let target = program.to_str().unwrap().to_owned();
-    let action = Action { operation: "process-exec".to_owned(), target, filter: None, early: false };
+    let action = Action { operation: "process-exec".to_owned(), target, ..Action::default() };
     let started = Instant::now();
     let confined = backend.apply(&input).unwrap().try_action(&action);
     let unconfined = backend.try_unconfined(&action);
@@ -310,8 +309,8 @@ fn held_files_can_be_used() {
     let action = |(operation, target, early, _): &(&str, &str, bool, Class)| Action {
         operation: (*operation).to_owned(),
         target: (*target).to_owned(),
-        filter: None,
         early: *early,
+        ..Action::default()
     };
     let scratch = tempfile::tempdir().unwrap();
     let backend = Supervised::open(&setup(scratch.path())).unwrap();

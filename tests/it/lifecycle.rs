@@ -252,4 +252,11 @@ fn runs_in_another_world() {
     };
     assert_eq!(status(&[]), Some(0));
     assert_eq!(status(&["--world", "world.json"]), Some(1));
+    // The bundle says which world it was, and that gives the same again. Nothing was executed, so nothing had a limit.
+    let manifest: Value = read(bundle::locate(&at("out")).unwrap().join("run_manifest.json"));
+    crate::schemas::check("run_manifest", &manifest);
+    assert_eq!(manifest["world"]["symlinks"], json!({"/tmp": "/private/elsewhere"}));
+    assert_eq!((&manifest["time_limit_s"], &manifest["host"]["sip_source"]), (&Value::Null, &json!("not_available")));
+    std::fs::write(at("again.json"), manifest["world"].to_string()).unwrap();
+    assert_eq!(status(&["--world", "again.json"]), Some(1));
 }

@@ -126,7 +126,7 @@ fn hostile(mut bundle: Bundle, text: &str) -> Bundle {
     bundle.manifest.head.channel = word();
     bundle.manifest.backend = Some(word());
     bundle.manifest.host =
-        Some(Host { os: word(), version: Some(word()), build: Some(word()), arch: word(), sip: None });
+        Some(Host { os: word(), version: Some(word()), build: Some(word()), arch: word(), ..Host::default() });
     bundle.summary.status = word();
     bundle.status.error = Some(word());
     for mismatch in &mut bundle.mismatches.mismatches {

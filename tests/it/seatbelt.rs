@@ -62,7 +62,7 @@ fn markers(stderr: &str) -> Vec<Value> {
 const DENY: &str = "(version 1)\n(allow default)\n(deny mach-lookup (global-name \"a.b\"))\n(deny sysctl-read (sysctl-name \
                     \"kern.x\"))\n(deny darwin-notification-post (notification-name \"n\"))\n(deny iokit-open-service \
                     (iokit-registry-entry-class \"C\"))\n(deny process-info-pidinfo (target \"self\"))\n(deny signal (target \
-                    \"others\"))\n";
+                    \"others\"))\n(deny system-socket (socket-domain \"AF_SYSTEM\"))\n";
 
 /// Each service answers yes, no, and "there is no such thing", and the three are told apart.
 #[test]
@@ -88,6 +88,7 @@ fn in_process_drivers_report_what_the_system_said() {
         (&["iokit", "Missing"], 1, "found", json!(false)),
         (&["pidinfo", "self"], 1, "errno", json!(1)),
         (&["signal"], 1, "signal_errno", json!(1)),
+        (&["system-socket", "AF_SYSTEM"], 1, "errno", json!(1)),
         (&["confined"], 0, "sandboxed", json!(true)),
     ] {
         let (code, details) = run(arguments);
@@ -98,6 +99,39 @@ fn in_process_drivers_report_what_the_system_said() {
     assert_eq!(driver(None, &[], &["pidinfo", "nobody"]).0, 64);
     assert_eq!(driver(None, &[], &["confined"]).1["sandboxed"], false);
     assert_eq!(driver(None, &[], &["signal"]).0, 0);
+    assert_eq!(driver(None, &[], &["system-socket", "AF_SYSTEM"]).0, 0);
+    assert_eq!(driver(None, &[], &["system-socket", "AF_INET"]).0, 64);
+}
+
+/// A client that was opened is called with every selector that is named, and not with more than a bounded number of them.
+#[test]
+fn selectors_are_swept() {
+    let sweep = |selectors: &str| driver(None, &[], &["iokit", "--", "D", selectors]);
+    let (status, details, _) = sweep("0-2,7");
+    assert_eq!((status, &details["call_kr"], &details["selector"]), (0, &json!(-536_870_206), &json!(0)));
+    let rows = details["sweep"].as_array().unwrap();
+    let called: Vec<_> =
+        rows.iter().map(|row| (row["selector"].as_u64().unwrap(), row["call_kr"].as_i64().unwrap())).collect();
+    assert_eq!(called, [(0, -536_870_206), (1, 1), (2, 1), (7, 1)]);
+    for wrong in ["0-64", "5-1", "1024", "x", ""] {
+        assert_eq!(sweep(wrong).0, 64, "{wrong}");
+    }
+    // What was not opened is not called.
+    let (status, details, _) = driver(Some(DENY), &[], &["iokit", "--", "C", "0-3"]);
+    assert_eq!((status, &details["sweep"]), (1, &json!([])));
+}
+
+/// A right to a service that was acquired before stays a right under a profile that refuses to look it up; one that is gone is
+/// no denial, nor is one that was refused without the profile.
+#[test]
+fn a_right_acquired_before_is_used_under_the_profile() {
+    let early = |variables: &[(&str, &str)], name: &str| driver(Some(DENY), variables, &["mach", "--early", name]);
+    let (status, details, _) = early(&[], "a.b");
+    assert_eq!((status, &details["kr"], &details["again_kr"]), (0, &json!(0), &json!(1100)), "{details}");
+    let (status, details, _) = early(&[("STANDIN_LOST", "1")], "a.b");
+    assert_eq!((status, &details["kr"]), (1, &json!(15)), "{details}");
+    let (status, details, _) = early(&[], "missing");
+    assert_eq!((status, &details["kr"], &details["before_profile"]), (1, &json!(1102), &json!(true)), "{details}");
 }
 
 /// Both spellings of a descriptor's path come from the system.
@@ -345,6 +379,48 @@ fn a_run_tells_denials_from_everything_else() {
     }
     round_trip::<ApplyPreflight>(&preflight);
     round_trip::<ObserverResults>(&observer);
+}
+
+/// Driver, call and payload of a plan reach the probe programs; the manifest says how long they may take, and what the system
+/// says of its integrity protection.
+#[test]
+fn what_a_plan_says_of_its_probes_reaches_them() {
+    let file = tempfile::Builder::new().prefix("sbpl-mode-").tempfile_in("/tmp").unwrap();
+    let name = file.path().to_str().unwrap();
+    let probes = [
+        ("mode", "file-write-mode", name, "allow"),
+        ("sweep", "iokit-open-service", "D", "allow"),
+        ("at", "file-read*", name, "allow"),
+    ];
+    let plan = Plan::new("(version 1)\n(allow default)\n", &probes);
+    let path = plan.folder.path().join("registry/probes.json");
+    let mut registry: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    for (probe, key, value) in [
+        ("mode", "driver", "metadata_runner"),
+        ("mode", "syscall", "fchmod"),
+        ("mode", "attr_payload", "604"),
+        ("sweep", "driver", "sandbox_iokit_probe"),
+        ("sweep", "attr_payload", "0-3"),
+        ("at", "driver", "read-at"),
+    ] {
+        registry["probes"][probe][key] = json!(value);
+    }
+    fs::write(&path, registry.to_string()).unwrap();
+    let (status, stderr, bundle) = plan.run(&[("STANDIN_SIP", "103")], &["--time-limit", "7"]);
+    assert_eq!(status, 0, "{stderr}");
+    use std::os::unix::fs::PermissionsExt;
+    assert_eq!(file.as_file().metadata().unwrap().permissions().mode() & 0o777, 0o604);
+    let results = document(&bundle, "runtime_results.json");
+    let rows = &results["p"]["probes"];
+    assert_eq!(rows[0]["probe_details"]["syscall"], "fchmod");
+    assert_eq!(rows[1]["probe_details"]["sweep"].as_array().unwrap().len(), 4);
+    assert!(rows[2]["command"].as_array().unwrap().contains(&json!("read-at")), "{}", rows[2]["command"]);
+    let manifest = document(&bundle, "run_manifest.json");
+    check("run_manifest", &manifest);
+    assert_eq!((&manifest["time_limit_s"], &manifest["world"]), (&json!(7.0), &Value::Null));
+    let host = &manifest["host"];
+    assert_eq!((&host["sip"], &host["sip_config"]), (&json!(false), &json!(103)));
+    assert_eq!(host["sip_source"], "csr_get_active_config");
 }
 
 /// A probe that takes longer than it may is a timeout, with and without the profile; neither is a denial.

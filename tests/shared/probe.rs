@@ -35,12 +35,8 @@ fn simulated(folder: &Path) -> Result<(), Failed> {
         let backend = Simulated::in_world(world(row)?);
         let mut session = backend.apply(&input).map_err(|failure| failure.message)?;
         let target = row["requested_path"].as_str().unwrap_or(text(row, "target")).to_owned();
-        let seen = session.try_action(&Action {
-            operation: text(row, "operation").to_owned(),
-            target,
-            filter: None,
-            early: false,
-        });
+        let seen =
+            session.try_action(&Action { operation: text(row, "operation").to_owned(), target, ..Action::default() });
         let outcome = match seen.outcome {
             Outcome::Allow => "allow",
             Outcome::Deny => "deny",

@@ -70,7 +70,7 @@ fn try_row(row: &Value, loader: &MemoryLoader) -> Result<Option<String>, Failed>
     let policy = evaluate(Source::new(text(row, "id"), profile), loader, &EvalOptions::default())?.policy;
     let input = ProfileInput { bytes: profile.into(), rules: Rules::Policy(Arc::new(policy)) };
     let target = row["requested_path"].as_str().unwrap_or(text(row, "target")).to_owned();
-    let action = Action { operation: text(row, "operation").to_owned(), target, filter: None, early: false };
+    let action = Action { operation: text(row, "operation").to_owned(), target, ..Action::default() };
     backend.prepare(std::slice::from_ref(&action))?;
     let without = backend.try_unconfined(&action);
     if without.outcome != Outcome::Allow {

@@ -7,7 +7,9 @@
  *   STANDIN_INIT=ERRNO    sandbox_init fails for every profile but the control profile; words in STANDIN_WORDS
  *   STANDIN_APPLY=ERRNO   sandbox_apply fails
  *   STANDIN_SHIFT         sandbox_check takes the numbers of compiled filters
- *   STANDIN_CRASH         dies while a profile with a deny is put in force */
+ *   STANDIN_CRASH         dies while a profile with a deny is put in force
+ *   STANDIN_LOST          rights to services are gone once a profile is in force
+ *   STANDIN_SIP=BITS      what csr_get_active_config says; without it that fails */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -154,6 +156,13 @@ int bootstrap_look_up(unsigned bootstrap, const char *name, unsigned *port) {
     return 0;
 }
 
+/* 99 is a right to send, until the environment says that it is gone. */
+int mach_port_type(unsigned task, unsigned port, unsigned *rights) {
+    if (task != mach_task_self_ || port != 99 || (confined && getenv("STANDIN_LOST"))) return 15;
+    *rights = 1u << 16;
+    return 0;
+}
+
 int mach_port_deallocate(unsigned task, unsigned port) { return task == mach_task_self_ && port == 99 ? 0 : 15; }
 
 int sysctlbyname(const char *name, void *out, size_t *length, void *set, size_t set_length) {
@@ -179,6 +188,19 @@ int proc_pidinfo(int pid, int flavor, uint64_t argument, void *out, int length) 
 int kill(int pid, int signal) {
     if (confined && pid > 0 && refused("signal", NULL)) return fail(EPERM, NULL);
     return (int)syscall(SYS_kill, pid, signal);
+}
+
+int csr_get_active_config(unsigned *bits) {
+    if (!getenv("STANDIN_SIP")) return fail(ENOSYS, NULL);
+    *bits = (unsigned)number("STANDIN_SIP");
+    return 0;
+}
+
+/* The sockets of macOS to its kernel; everything else is Linux's. */
+int socket(int family, int type, int protocol) {
+    if (family != 32 || protocol != 2) return (int)syscall(SYS_socket, family, type, protocol);
+    if (refused("system-socket", NULL)) return fail(EPERM, NULL);
+    return (int)syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
 void *IOServiceMatching(const char *name) { return strdup(name); }

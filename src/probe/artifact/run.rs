@@ -70,6 +70,12 @@ pub struct RunManifest {
     /// Backend that ran it (ours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backend: Option<String>,
+    /// Longest time of a probe under its profile, in seconds; half of it without. `None`: nothing is executed (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_limit_s: Option<f64>,
+    /// The world that paths are judged in, as a world file has it. `None`: the system's own (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub world: Option<Value>,
     /// Version of this tool (ours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_version: Option<String>,
@@ -79,7 +85,7 @@ pub struct RunManifest {
 }
 
 /// The system that a run was made on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Host {
     /// `macos`, `linux` …
     pub os: String,
@@ -89,8 +95,14 @@ pub struct Host {
     pub build: Option<String>,
     /// `aarch64`, `x86_64` …
     pub arch: String,
-    /// Whether System Integrity Protection is on; `None` where there is none or it is not known.
+    /// Whether all of System Integrity Protection is on; `None` where there is none or it is not known.
     pub sip: Option<bool>,
+    /// Who says so: `csr_get_active_config`, or `not_available`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sip_source: Option<String>,
+    /// One bit a protection that is off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sip_config: Option<u32>,
 }
 
 /// A part of a plan. An empty list means all.

@@ -5,8 +5,8 @@ use std::io;
 
 use serde_json::{Value, json};
 
-use super::super::seatbelt::{self, CallError, System};
-use super::{Kind, Report, exit};
+use super::super::seatbelt::{self, CallError, Held, System};
+use super::{EARLY, Kind, Report, Request, exit};
 
 /// The status of `bootstrap_look_up` for a name that nobody registered.
 const UNKNOWN_SERVICE: i32 = 1102;
@@ -21,14 +21,18 @@ const DRIVERS: &[(Kind, &str, Driver)] = &[
     (Kind::Mach, "mach-lookup", mach),
     (Kind::Iokit, "iokit-open-service", iokit),
     (Kind::PidInfo, "process-info-pidinfo", pid_info),
+    (Kind::SystemSocket, "system-socket", system_socket),
     (Kind::Confined, "sandbox-check", confined),
     (Kind::Calibrate, "sandbox-check", calibrate),
 ];
 
-/// Tries `kind` on `target`; kinds without a row here are not available anywhere.
-pub(super) fn run(report: &mut Report<'_>, kind: Kind, target: &str) -> io::Result<u8> {
-    let row = DRIVERS.iter().find(|row| row.0 == kind);
+/// Tries what `request` says; kinds without a row here are not available anywhere. `port` was acquired before the profile.
+pub(super) fn run(report: &mut Report<'_>, request: &Request, port: Option<Held>) -> io::Result<u8> {
+    let Request { kind, target, .. } = request;
+    let row = DRIVERS.iter().find(|row| row.0 == *kind);
     match (row, report.system) {
+        (Some((Kind::Mach, ..)), Some(system)) if let Some(port) = port => held(report, &system, target, port),
+        (Some((Kind::Iokit, ..)), Some(system)) if !request.payload.is_empty() => sweep(report, &system, request),
         (Some((_, _, driver)), Some(system)) => driver(report, &system, target),
         (Some((Kind::Sysctl, ..)), None) if cfg!(target_os = "linux") => control_file(report, target),
         (row, _) => missing(report, row.map_or("", |row| row.1), target, None),
@@ -103,21 +107,103 @@ fn mach(report: &mut Report<'_>, system: &System, name: &str) -> io::Result<u8> 
     Ok(status(kr == 0))
 }
 
-/// Opens the first instance of a driver class.
+/// Uses a right to a service that was acquired before the profile was in force, and looks the service up once more for comparison.
+/// `kr` is 0 while the right is there.
+fn held(report: &mut Report<'_>, system: &System, name: &str, port: Held) -> io::Result<u8> {
+    let (kr, again) = match (port.kern, system.still_holds(port), system.look_up(name)) {
+        // It was refused without a profile: that is nobody's denial.
+        (refused, ..) if refused != 0 => (refused, None),
+        (_, Ok(kr), again) => (kr, again.ok()),
+        (_, Err(error), _) => return missing(report, "mach-lookup", name, Some(&error)),
+    };
+    report.details(&json!({
+        "operation": "mach-lookup",
+        "kr": kr,
+        "acquired": "before",
+        "again_kr": again,
+        (EARLY): port.kern != 0,
+    }))?;
+    writeln!(report.out, "{}", json!({ "kr": kr }))?;
+    Ok(status(kr == 0))
+}
+
+/// Makes a socket to the kernel and closes it.
+fn system_socket(report: &mut Report<'_>, system: &System, name: &str) -> io::Result<u8> {
+    // Family, type and protocol of macOS: kernel control, and the routing socket.
+    const SOCKETS: [(&str, [i32; 3]); 2] = [("AF_SYSTEM", [32, 2, 2]), ("AF_ROUTE", [17, 3, 0])];
+    let Some((_, [family, kind, protocol])) = SOCKETS.iter().find(|row| row.0 == name) else {
+        report.say(&format!("{name}: known are {}", SOCKETS.map(|row| row.0).join(", ")))?;
+        return Ok(exit::USAGE);
+    };
+    match system.socket(*family, *kind, *protocol) {
+        Ok(made) => {
+            let number = made.err().unwrap_or(0);
+            report.details(&json!({
+                "operation": "system-socket", "family": family, "type": kind, "protocol": protocol, "errno": number,
+            }))?;
+            Ok(status(number == 0))
+        }
+        Err(error) => missing(report, "system-socket", name, Some(&error)),
+    }
+}
+
+/// Opens the first instance of a driver class, and calls selector 0.
 fn iokit(report: &mut Report<'_>, system: &System, class: &str) -> io::Result<u8> {
-    let opened = match system.open_service(class) {
+    call_selectors(report, system, class, &[0])
+}
+
+/// The same with the selectors that the request names.
+fn sweep(report: &mut Report<'_>, system: &System, request: &Request) -> io::Result<u8> {
+    match selectors(&request.payload) {
+        Some(selectors) => call_selectors(report, system, &request.target, &selectors),
+        None => {
+            report
+                .say(&format!("selectors: numbers below {SELECTOR_LIMIT} and ranges, at most {SWEEP_LIMIT} of them"))?;
+            Ok(exit::USAGE)
+        }
+    }
+}
+
+/// Selectors that are called at most, and the first number that is none.
+const SWEEP_LIMIT: usize = 64;
+const SELECTOR_LIMIT: u32 = 1024;
+
+/// `3`, `0-15`, or several of them with commas or as several words.
+fn selectors(words: &[String]) -> Option<Vec<u32>> {
+    let mut all = Vec::new();
+    for part in words.iter().flat_map(|word| word.split(',')) {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        if first > last || last >= SELECTOR_LIMIT || all.len() + (last - first) as usize >= SWEEP_LIMIT {
+            return None;
+        }
+        all.extend(first..=last);
+    }
+    (!all.is_empty()).then_some(all)
+}
+
+fn call_selectors(report: &mut Report<'_>, system: &System, class: &str, selectors: &[u32]) -> io::Result<u8> {
+    let opened = match system.open_service(class, selectors) {
         Ok(opened) => opened,
         Err(error) => return missing(report, "iokit-open-service", class, Some(&error)),
     };
-    report.details(&json!({
+    let text = |kr: i32| format!("{kr:#010x}");
+    let first = opened.calls.first();
+    let mut details = json!({
         "operation": "iokit-open-service",
         "class": class,
         "found": opened.found,
         "open_kr": opened.open,
-        "call_kr": opened.call,
-        "call_kr_string": opened.call.map(|kr| format!("{kr:#010x}")),
-        "selector": 0,
-    }))?;
+        "call_kr": first.map(|call| call.1),
+        "call_kr_string": first.map(|call| text(call.1)),
+        "selector": selectors.first(),
+    });
+    if let (true, Some(map)) = (selectors.len() > 1, details.as_object_mut()) {
+        let row =
+            |(selector, kr): &(u32, i32)| json!({ "selector": selector, "call_kr": kr, "call_kr_string": text(*kr) });
+        map.insert("sweep".to_owned(), opened.calls.iter().map(row).collect());
+    }
+    report.details(&details)?;
     Ok(status(opened.open == Some(0)))
 }
 

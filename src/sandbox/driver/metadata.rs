@@ -35,9 +35,19 @@ fn own() -> io::Result<(u32, u32)> {
     Ok(sys::own_ids())
 }
 
+/// The call that an operation is usually tried with.
+fn usual(operation: Option<&str>) -> &'static str {
+    match operation {
+        Some("file-write-mode") => "chmod",
+        Some("file-write-times") => "utimes",
+        Some("file-write-owner") => "lchown",
+        _ => "lstat",
+    }
+}
+
 /// Its error number is the exit status.
 pub(super) fn run(report: &mut Report<'_>, request: &Request) -> io::Result<u8> {
-    let name = request.syscall.as_deref().unwrap_or("lstat");
+    let name = request.syscall.as_deref().unwrap_or_else(|| usual(request.operation.as_deref()));
     let mode = request.payload.first().and_then(|text| u32::from_str_radix(text, 8).ok()).unwrap_or(MODE);
     let outcome = call(name, &request.target, mode);
     let (word, number, status) = match &outcome {

@@ -23,7 +23,8 @@ use serde_json::Value;
 pub(in crate::sandbox) use files::EARLY;
 pub use files::mark_fixture;
 
-use super::seatbelt::System;
+use super::Action;
+use super::seatbelt::{Held, System};
 use super::transcript::details_line;
 
 /// Exit statuses of drivers.
@@ -91,6 +92,8 @@ pub enum Kind {
     NotifyDistributed,
     /// Asks about a process.
     PidInfo,
+    /// Makes a socket to the kernel.
+    SystemSocket,
     /// Does nothing but tell whether it is confined.
     Confined,
     /// Asks the oracle what is known beforehand.
@@ -98,7 +101,7 @@ pub enum Kind {
 }
 
 /// Every kind with its name on the command line and whether it needs a target.
-const KINDS: [(Kind, &str, bool); 22] = [
+const KINDS: [(Kind, &str, bool); 23] = [
     (Kind::Read, "read", true),
     (Kind::Write, "write", true),
     (Kind::ReadAt, "read-at", true),
@@ -119,12 +122,13 @@ const KINDS: [(Kind, &str, bool); 22] = [
     (Kind::Iokit, "iokit", true),
     (Kind::NotifyDistributed, "notify-distributed", true),
     (Kind::PidInfo, "pidinfo", true),
+    (Kind::SystemSocket, "system-socket", true),
     (Kind::Confined, "confined", false),
     (Kind::Calibrate, "calibrate", false),
 ];
 
 /// The operation that each kind is the usual probe of; the first row of an operation is the one that plans mean.
-const OPERATIONS: [(&str, Kind); 24] = [
+const OPERATIONS: [(&str, Kind); 25] = [
     ("file-read*", Kind::Read),
     ("file-read-data", Kind::Read),
     ("file-write*", Kind::Write),
@@ -149,6 +153,21 @@ const OPERATIONS: [(&str, Kind); 24] = [
     ("iokit-open-user-client", Kind::Iokit),
     ("distributed-notification-post", Kind::NotifyDistributed),
     ("process-info-pidinfo", Kind::PidInfo),
+    ("system-socket", Kind::SystemSocket),
+];
+
+/// Programs that plans name for what is not the usual probe of an operation (`spec/probe-runner.md` sections 1.3 and 2.1). Names of
+/// [`KINDS`] may be used too; what is not known leaves the choice to the operation.
+const PROGRAMS: [(&str, Kind); 8] = [
+    ("sandbox_reader", Kind::Read),
+    ("sandbox_writer", Kind::Write),
+    ("metadata_runner", Kind::Metadata),
+    ("sandbox_mach_probe", Kind::Mach),
+    ("mach_probe", Kind::Mach),
+    // It looks the service up first, and that is what a profile is asked about.
+    ("xpc_probe", Kind::Mach),
+    ("sandbox_iokit_probe", Kind::Iokit),
+    ("iokit_probe", Kind::Iokit),
 ];
 
 impl Kind {
@@ -174,7 +193,14 @@ impl Kind {
 
     /// Whether its target can be acquired first and used later.
     pub fn can_hold(self) -> bool {
-        matches!(self, Self::Read | Self::Write)
+        matches!(self, Self::Read | Self::Write | Self::Mach)
+    }
+
+    /// The kind that a plan means: by its driver, else by its operation.
+    pub fn of_action(action: &Action) -> Option<Self> {
+        let program = action.driver.as_deref();
+        let known = program.and_then(|name| PROGRAMS.iter().find(|row| row.0 == name).map(|row| row.1));
+        known.or_else(|| program.and_then(Self::named)).or_else(|| Self::of_operation(&action.operation))
     }
 
     /// The kind that tries `operation`, as `spec/probe-runner.md` section 2.1 chooses it.
@@ -194,7 +220,7 @@ pub struct Request {
     pub operation: Option<String>,
     /// The call of [`Kind::Metadata`]; `lstat` without one.
     pub syscall: Option<String>,
-    /// Arguments of [`Kind::Exec`]; mode, in octal, of the calls that change it.
+    /// Arguments of [`Kind::Exec`]; mode, in octal, of the calls that change it; selectors of [`Kind::Iokit`], as `0-15`.
     pub payload: Vec<String>,
     /// Whether the target is opened in [`Probe::prepare`]; for kinds that [can hold](Kind::can_hold) it.
     pub early: bool,
@@ -213,6 +239,7 @@ pub struct Probe<'a> {
     request: &'a Request,
     control: Option<process::Control>,
     held: Option<files::Opened>,
+    port: Option<Held>,
     system: Option<System>,
 }
 
@@ -226,12 +253,18 @@ impl<'a> Probe<'a> {
             Kind::Write if request.early => Some(files::open_to_append(&request.target)),
             _ => None,
         };
-        Self { request, control, held, system: System::open(None).ok() }
+        let probe = Self { request, control, held, port: None, system: None };
+        match System::open(None) {
+            Ok(system) => probe.with_system(system),
+            Err(_) => probe,
+        }
     }
 
-    /// With a library in the place of macOS.
+    /// With a library in the place of macOS. An early look-up of a service is made here.
     pub fn with_system(self, system: System) -> Self {
-        Self { system: Some(system), ..self }
+        let early = self.request.kind == Kind::Mach && self.request.early;
+        let port = if early { system.acquire(&self.request.target).ok() } else { None };
+        Self { system: Some(system), port, ..self }
     }
 
     /// The macOS, or what stands in for it, that the probe asks.
@@ -262,8 +295,9 @@ impl<'a> Probe<'a> {
             | Kind::Mach
             | Kind::Iokit
             | Kind::PidInfo
+            | Kind::SystemSocket
             | Kind::Confined
-            | Kind::Calibrate => mac::run(&mut report, *kind, target),
+            | Kind::Calibrate => mac::run(&mut report, self.request, self.port),
         };
         let flushed = outcome.and_then(|status| report.out.flush().and(report.err.flush()).map(|()| status));
         flushed.unwrap_or(exit::OUTPUT_FAILED)

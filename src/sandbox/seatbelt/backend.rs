@@ -158,7 +158,7 @@ impl Seatbelt {
 
     /// Tries `action`, under the profile in `file` if there is one.
     fn attempt(&self, action: &Action, file: Option<(&Path, bool)>) -> Observation {
-        let Some(kind) = Kind::of_operation(&action.operation) else {
+        let Some(kind) = Kind::of_action(action) else {
             return blank(Class::NotAvailable, Some(format!("no probe program tries {}", action.operation)));
         };
         let early = action.early && file.is_some();
@@ -177,12 +177,15 @@ impl Seatbelt {
         if let Some(filter) = &action.filter {
             command.arg("--filter").arg(filter);
         }
+        if let Some(syscall) = &action.syscall {
+            command.arg("--syscall").arg(syscall);
+        }
         let target = match kind {
             Kind::Exec if !action.target.starts_with('/') => TRUE,
             _ => &action.target,
         };
         // What follows is no option, however it begins.
-        command.arg("--").arg(target);
+        command.arg("--").arg(target).args(&action.payload);
         let since = SystemTime::now();
         let limit = if file.is_some() { self.time_limit } else { self.time_limit / 2 };
         let ended = match spawn::run(&mut command, limit, &self.cancel, MAX_OUTPUT) {
@@ -319,6 +322,10 @@ impl Backend for Seatbelt {
             _ => seen.outcome,
         };
         Observation { outcome, ..seen }
+    }
+
+    fn time_limit(&self) -> Option<Duration> {
+        Some(self.time_limit)
     }
 
     fn stage(&self) -> Option<&Path> {

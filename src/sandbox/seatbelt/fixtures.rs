@@ -44,7 +44,7 @@ impl Fixtures {
             let wrong =
                 |error: io::Error| SandboxError::Fixture { name: action.target.clone(), reason: error.to_string() };
             if action.operation.starts_with("file-") && may_be_made(path) {
-                let is_folder = Kind::of_operation(&action.operation) == Some(Kind::Search);
+                let is_folder = Kind::of_action(action) == Some(Kind::Search);
                 if made.file(path, is_folder).map_err(wrong)? {
                     let kind = if is_folder { "directory" } else { "file" };
                     fixtures.push(Fixture { name: action.target.clone(), kind, target: None });
@@ -133,8 +133,7 @@ mod tests {
         let action = |path: &Path| Action {
             operation: "file-read*".to_owned(),
             target: path.display().to_string(),
-            filter: None,
-            early: false,
+            ..Action::default()
         };
         let fixtures = Fixtures::default();
         let made = fixtures.make(&[action(&old), action(&new), action(Path::new("/etc/none"))]).unwrap();

@@ -25,4 +25,4 @@ pub use check::{
 };
 pub use confine::{Confinement, confine};
 pub use crash::CrashReport;
-pub use system::{Applied, CallError, Checked, Opened, Spelling, System};
+pub use system::{Applied, CallError, Checked, Held, Opened, Spelling, System};

@@ -1,7 +1,7 @@
 //! The functions of the table as calls with safe arguments: no pointer leaves this module.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::{io, ptr};
@@ -55,14 +55,22 @@ pub struct Checked {
 }
 
 /// What opening a driver's client came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opened {
     /// Whether the class has an instance at all. If it has none, nothing was asked.
     pub found: bool,
     /// `kern_return_t` of opening.
     pub open: Option<i32>,
-    /// `kern_return_t` of one call with no arguments, when it was opened.
-    pub call: Option<i32>,
+    /// Each selector that was called, with no arguments, and its `kern_return_t`; none when it was not opened.
+    pub calls: Vec<(u32, i32)>,
+}
+
+/// A right to a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// `kern_return_t` of looking it up.
+    pub kern: i32,
+    port: Port,
 }
 
 /// Which spelling of a descriptor's path.
@@ -293,19 +301,76 @@ impl System {
     /// # Errors
     /// [`CallError`]
     pub fn look_up(&self, service: &str) -> Result<Kern, CallError> {
+        let held = self.acquire(service)?;
+        if let (0, Some(deallocate), Ok(task)) = (held.kern, self.table.deallocate, self.task())
+            && held.port != 0
+        {
+            // SAFETY: a right that was just given to this task.
+            unsafe { deallocate(task, held.port) };
+        }
+        Ok(held.kern)
+    }
+
+    /// The same, and keeps the right for the life of the process.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub fn acquire(&self, service: &str) -> Result<Held, CallError> {
         let look_up = need(self.table.look_up, "bootstrap_look_up")?;
         let bootstrap = need(self.table.bootstrap_port, "bootstrap_port")?;
         let service = c_string(service, "a service")?;
         let mut port: Port = 0;
         // SAFETY: the name is a C string, `port` ours to write.
         let kern = unsafe { look_up(bootstrap.load(Ordering::Relaxed), service.as_ptr(), &mut port) };
-        if let (0, Some(deallocate), Ok(task)) = (kern, self.table.deallocate, self.task())
-            && port != 0
-        {
-            // SAFETY: a right that was just given to this task.
-            unsafe { deallocate(task, port) };
+        Ok(Held { kern, port })
+    }
+
+    /// Whether a right is still one to send with: 0, or a `kern_return_t` that says why not.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub fn still_holds(&self, held: Held) -> Result<Kern, CallError> {
+        /// `MACH_PORT_TYPE_SEND`.
+        const SEND: u32 = 1 << 16;
+        /// `KERN_INVALID_RIGHT`.
+        const INVALID_RIGHT: Kern = 17;
+        let of = need(self.table.port_type, "mach_port_type")?;
+        let task = self.task()?;
+        let mut rights = 0;
+        // SAFETY: names of this task and a place to write a number.
+        let kern = unsafe { of(task, held.port, &mut rights) };
+        Ok(if kern == 0 && rights & SEND == 0 { INVALID_RIGHT } else { kern })
+    }
+
+    /// Makes a socket and closes it again: nothing, or an error number.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub fn socket(&self, family: i32, kind: i32, protocol: i32) -> Result<Result<(), i32>, CallError> {
+        let socket = need(self.table.socket, "socket")?;
+        clear_errno();
+        // SAFETY: numbers only.
+        let made = unsafe { socket(family, kind, protocol) };
+        if made < 0 {
+            return Ok(Err(errno()));
         }
-        Ok(kern)
+        // SAFETY: the descriptor is new and nobody else has it.
+        drop(unsafe { OwnedFd::from_raw_fd(made) });
+        Ok(Ok(()))
+    }
+
+    /// What System Integrity Protection lets pass, one bit a protection that is off: 0 when all of it is on. An error number when the
+    /// system does not say.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub fn integrity_protection(&self) -> Result<Result<u32, i32>, CallError> {
+        let ask = need(self.table.csr, "csr_get_active_config")?;
+        let mut bits = 0;
+        clear_errno();
+        // SAFETY: a place to write a number.
+        let rc = unsafe { ask(&mut bits) };
+        Ok(if rc == 0 { Ok(bits) } else { Err(errno()) })
     }
 
     /// Reads a variable of the kernel: its length in bytes, or an error number.
@@ -385,11 +450,11 @@ impl System {
         Ok(if rc == 0 { Ok(()) } else { Err(errno()) })
     }
 
-    /// Opens the first instance of a driver class and calls it once, with selector 0 and no arguments.
+    /// Opens the first instance of a driver class and calls each of `selectors` without arguments.
     ///
     /// # Errors
     /// [`CallError`]
-    pub fn open_service(&self, class: &str) -> Result<Opened, CallError> {
+    pub fn open_service(&self, class: &str, selectors: &[u32]) -> Result<Opened, CallError> {
         let matching = need(self.table.service_matching, "IOServiceMatching")?;
         let find = need(self.table.matching_service, "IOServiceGetMatchingService")?;
         let open = need(self.table.service_open, "IOServiceOpen")?;
@@ -398,7 +463,7 @@ impl System {
         // SAFETY: a C string in; the dictionary that comes out is used up by the next call, whose answer is a name.
         let service = unsafe { find(0, matching(class.as_ptr())) };
         if service == 0 {
-            return Ok(Opened { found: false, open: None, call: None });
+            return Ok(Opened { found: false, open: None, calls: Vec::new() });
         }
         let mut client: Port = 0;
         // SAFETY: names of kernel objects and a place to write one.
@@ -407,17 +472,25 @@ impl System {
             // SAFETY: a right that was just given to this task.
             unsafe { release(service) };
         }
-        let call = (kern == 0).then(|| self.call_client(client)).flatten();
-        Ok(Opened { found: true, open: Some(kern), call })
+        if kern != 0 {
+            return Ok(Opened { found: true, open: Some(kern), calls: Vec::new() });
+        }
+        let calls = selectors.iter().filter_map(|selector| Some((*selector, self.call_client(client, *selector)?)));
+        let calls = calls.collect();
+        if let Some(close) = self.table.service_close {
+            // SAFETY: a client that was opened above, and is not used any more.
+            unsafe { close(client) };
+        }
+        Ok(Opened { found: true, open: Some(kern), calls })
     }
 
-    fn call_client(&self, client: Port) -> Option<Kern> {
+    fn call_client(&self, client: Port, selector: u32) -> Option<Kern> {
         let call = self.table.call_method?;
         // SAFETY: no arguments and no room for results: null pointers with zero lengths.
         let kern = unsafe {
             call(
                 client,
-                0,
+                selector,
                 ptr::null(),
                 0,
                 ptr::null(),
@@ -428,10 +501,6 @@ impl System {
                 ptr::null_mut(),
             )
         };
-        if let Some(close) = self.table.service_close {
-            // SAFETY: a client that this function's caller has just opened.
-            unsafe { close(client) };
-        }
         Some(kern)
     }
 

@@ -108,11 +108,14 @@ table! {
     bootstrap_port = "bootstrap_port": &'static AtomicU32,
     look_up = "bootstrap_look_up": unsafe extern "C" fn(Port, *const c_char, *mut Port) -> Kern,
     deallocate = "mach_port_deallocate": unsafe extern "C" fn(Port, Port) -> Kern,
+    port_type = "mach_port_type": unsafe extern "C" fn(Port, Port, *mut u32) -> Kern,
     sysctl = "sysctlbyname":
         unsafe extern "C" fn(*const c_char, *mut c_void, *mut usize, *mut c_void, usize) -> c_int,
     notify = "notify_post": unsafe extern "C" fn(*const c_char) -> u32,
     pid_info = "proc_pidinfo": unsafe extern "C" fn(c_int, c_int, u64, *mut c_void, c_int) -> c_int,
     kill = "kill": unsafe extern "C" fn(c_int, c_int) -> c_int,
+    socket = "socket": unsafe extern "C" fn(c_int, c_int, c_int) -> c_int,
+    csr = "csr_get_active_config": unsafe extern "C" fn(*mut u32) -> c_int,
     fcntl = "fcntl": unsafe extern "C" fn(c_int, c_int, ...) -> c_int,
     }
     IoKit {

@@ -78,6 +78,9 @@ pub(super) fn read(kind: Kind, operation: &str, ended: &Ended, confined: bool) -
             verdict(Class::NotAvailable, None, "this system has no such call")
         }
         _ if code == i32::from(exit::USAGE) => verdict(Class::BadArgument, None, ended.stderr.trim()),
+        Kind::Mach if too_early && errno_of("kr").map(Class::of_bootstrap) == Some(Class::Denied) => {
+            verdict(Class::OtherError, None, "refused before the profile was in force")
+        }
         Kind::Mach => match errno_of("kr") {
             Some(kr) => verdict(Class::of_bootstrap(kr), None, ""),
             None => verdict(Class::OtherError, None, "the probe said nothing"),

@@ -64,7 +64,7 @@ impl Supervised {
 
     fn listen(&self, action: &Action) -> Result<Option<Fixture>, SandboxError> {
         let local = ["127.0.0.1:", "localhost:"].iter().any(|host| action.target.starts_with(host));
-        if Kind::of_operation(&action.operation) != Some(Kind::Connect) || !local {
+        if Kind::of_action(action) != Some(Kind::Connect) || !local {
             return Ok(None);
         }
         let failed =
@@ -97,9 +97,11 @@ fn arguments(kind: Kind, action: &Action, target: &str, confined: bool) -> Vec<S
     if kind == Kind::Metadata {
         words.extend(["--op".to_owned(), action.operation.clone()]);
     }
+    words.extend(action.syscall.iter().flat_map(|call| ["--syscall".to_owned(), call.clone()]));
     words.push(kind.name().to_owned());
     if kind.needs_target() {
         words.extend(["--".to_owned(), target.to_owned()]);
+        words.extend(action.payload.clone());
     }
     words
 }
@@ -130,6 +132,14 @@ impl Backend for Supervised {
         Ok(made)
     }
 
+    fn time_limit(&self) -> Option<Duration> {
+        Some(self.time_limit)
+    }
+
+    fn world(&self) -> Option<&World> {
+        Some(&self.world)
+    }
+
     fn apply(&self, profile: &ProfileInput) -> Result<Box<dyn Session>, ApplyFailure> {
         let failed = |message: String| ApplyFailure { api: BackendKind::Supervised.name(), errno: None, message };
         let judge = Judge::of(profile).map_err(|error| failed(error.to_string()))?;
@@ -140,7 +150,7 @@ impl Backend for Supervised {
     }
 
     fn try_unconfined(&self, action: &Action) -> Observation {
-        let Some(kind) = Kind::of_operation(&action.operation) else { return no_driver(action) };
+        let Some(kind) = Kind::of_action(action) else { return no_driver(action) };
         let in_tree = fixtures::uses_tree(kind);
         let target = match in_tree {
             true => fixtures::place(&self.probes.scratch, action.target.as_bytes()).display().to_string(),
@@ -211,9 +221,9 @@ struct Confined {
 
 impl Session for Confined {
     fn try_action(&mut self, action: &Action) -> Observation {
-        let Some(kind) = Kind::of_operation(&action.operation) else { return no_driver(action) };
+        let Some(kind) = Kind::of_action(action) else { return no_driver(action) };
         let in_tree = fixtures::uses_tree(kind);
-        if action.early && !kind.can_hold() {
+        if action.early && !(kind.can_hold() && in_tree) {
             let evidence = Evidence { class: Some(Class::NotAvailable), ..Evidence::default() };
             return Observation { evidence, ..undecided(Stage::Operation, NOT_ACQUIRED.to_owned()) };
         }
