@@ -89,6 +89,20 @@ impl Court<'_> {
         }
     }
 
+    /// The ruling on one request, unless that is *allow*.
+    pub fn refusal(&self, request: &Request) -> Option<Ruling> {
+        match &self.0 {
+            Bench::Policy(engine) => {
+                let verdict = engine.decide(request);
+                (verdict.answer != Answer::Allow).then(|| Ruling::of_policy(engine, &verdict))
+            }
+            Bench::Blob(program, graph) => {
+                let verdict = graph.decide(request);
+                (verdict.answer != Answer::Allow).then(|| Ruling::of_blob(program, graph.target(), &verdict))
+            }
+        }
+    }
+
     /// The ruling on a path with every link on the way.
     ///
     /// # Errors

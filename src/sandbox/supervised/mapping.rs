@@ -30,6 +30,8 @@ pub struct Mapping {
     longest: usize,
     /// Host folders that things were relocated to, by the name that they would have in the model; and the one that they have.
     renamed: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// First components of all names above, of either side.
+    heads: BTreeSet<Vec<u8>>,
 }
 
 /// What stands at a path of the model.
@@ -60,8 +62,8 @@ impl Mapping {
             shortcuts.insert(link.to_vec(), direct.then_some(end.path));
         }
         let longest = shortcuts.keys().map(Vec::len).max().unwrap_or(0);
-        let (points, above, renamed) = Default::default();
-        let mut mapping = Self { world, points, above, shortcuts, longest, renamed };
+        let (points, above, renamed, heads) = Default::default();
+        let mut mapping = Self { world, points, above, shortcuts, longest, renamed, heads };
         for (model, host) in ends {
             mapping.add(model, host);
         }
@@ -70,6 +72,7 @@ impl Mapping {
             mapping.add_above(&other);
             mapping.note_above(&other);
         }
+        mapping.note_heads();
         mapping
     }
 
@@ -82,6 +85,7 @@ impl Mapping {
             let host = host.as_os_str().as_bytes().to_vec();
             self.renamed.insert(self.model_of(&host), model.clone());
             self.add(model, host);
+            self.note_heads();
         }
         self
     }
@@ -103,6 +107,20 @@ impl Mapping {
         let folded = self.folded(model).into_owned();
         self.longest = self.longest.max(folded.len());
         self.above.insert(folded);
+    }
+
+    fn note_heads(&mut self) {
+        let points = self.points.iter().flat_map(|(model, host)| [model, host]);
+        let renamed = self.renamed.iter().flat_map(|(one, other)| [one, other]);
+        let names = points.chain(renamed).chain(&self.above).chain(self.shortcuts.keys()).map(Vec::as_slice);
+        let names = names.chain(self.world.firmlinks().flat_map(|(one, other)| [one, other]));
+        self.heads = names.filter_map(head).map(<[u8]>::to_ascii_lowercase).collect();
+    }
+
+    /// Whether everything in the folder of the root that `path` begins with has the same name on the host and in the model, and no link
+    /// of the model is there.
+    pub fn is_plain_below(&self, path: &[u8]) -> bool {
+        head(path).is_some_and(|head| head != b".." && !self.heads.iter().any(|known| known.eq_ignore_ascii_case(head)))
     }
 
     /// The links and firmlinks of the model.
@@ -203,6 +221,11 @@ pub(crate) fn parent(path: &[u8]) -> Option<&[u8]> {
     }
 }
 
+/// The first component of an absolute path.
+fn head(path: &[u8]) -> Option<&[u8]> {
+    path.split(|byte| *byte == b'/').find(|part| !part.is_empty() && *part != b".")
+}
+
 fn is_below(path: &[u8], folder: &[u8]) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
@@ -214,6 +237,17 @@ fn join_rest(folder: &[u8], rest: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_folders_without_any_mapping_are_plain() {
+        let mapping = Mapping::host();
+        assert!(mapping.is_plain_below(b"/usr/bin/env") && mapping.is_plain_below(b"//./usr"));
+        let others: [&[u8]; 8] =
+            [b"/", b"/tmp/x", b"/TMP/x", b"/private/tmp", b"/etc", b"/var/x", b"/System/Volumes/Data/x", b"/../tmp"];
+        assert!(!others.iter().any(|path| mapping.is_plain_below(path)));
+        let moved = mapping.relocate(Path::new("/private/tmp"), Path::new("/srv/tree"));
+        assert!(!moved.is_plain_below(b"/srv/x") && moved.is_plain_below(b"/usr/x"));
+    }
 
     #[test]
     fn the_hosts_tmp_is_the_models_private_tmp() {

@@ -9,9 +9,10 @@ use std::cell::Cell;
 use std::sync::mpsc::SyncSender;
 
 use super::memory::Task;
+use super::permits::Permits;
 use super::sys::{self, Errno, Sys};
 use super::walk::{Object, Walked};
-use crate::decide::{Address, Answer, Attribute, Request, Value};
+use crate::decide::{Address, Attribute, Request, Value};
 use crate::sandbox::judge::Court;
 use crate::sandbox::supervised::{Denial, Mapping};
 use crate::vocab::{FilterId, OpId, Target};
@@ -49,6 +50,9 @@ pub(super) struct Asker<'a> {
     user: u16,
     denials: SyncSender<Denial>,
     refused: Cell<u64>,
+    permits: Permits,
+    /// Questions about a path have nothing to them but the path and what is there.
+    impersonal: bool,
 }
 
 /// What a question is about, for the report.
@@ -92,7 +96,9 @@ impl<'a> Asker<'a> {
         let operations = Operations { metadata: target.operation_named("file-read-metadata") };
         // Larger ones do not fit the filter's values; they are told apart from root all the same.
         let user = u16::try_from(sys::own_ids().0).unwrap_or(u16::MAX);
-        Self { court, target, mapping, filters, operations, user, denials, refused: Cell::new(0) }
+        let impersonal = !filters.process_path.is_some_and(|filter| court.may_test(filter));
+        let (refused, permits) = (Cell::new(0), Permits::default());
+        Self { court, target, mapping, filters, operations, user, denials, refused, permits, impersonal }
     }
 
     /// How many questions were refused so far.
@@ -127,10 +133,7 @@ impl<'a> Asker<'a> {
         {
             request.values.push((Attribute::Filter(filter), Value::string(self.program(question.task))));
         }
-        let ruling = self.court.ask(&request);
-        if ruling.answer == Answer::Allow {
-            return Ok(());
-        }
+        let Some(ruling) = self.court.refusal(&request) else { return Ok(()) };
         self.refused.set(self.refused.get() + 1);
         let denial = Denial {
             pid: question.task.group().unwrap_or(question.task.thread),
@@ -162,19 +165,37 @@ impl<'a> Asker<'a> {
         question: &Question<'_>,
         walked: &Walked,
         kind: Kind,
-        mut more: Vec<(FilterId, Value)>,
+        more: Vec<(FilterId, Value)>,
     ) -> Sys<()> {
         self.ask_links(question, walked)?;
         if !walked.is_named() {
             return Ok(());
         }
+        let Some(operation) = self.target.operation_named(question.operation) else { return Ok(()) };
         let path = device_name(&walked.model);
-        more.push((crate::decide::PATH, Value::string(path.as_ref())));
         let (mode, device) = match (kind, &walked.object) {
             (Kind::New(mode), _) => (mode, None),
             (Kind::Existing, Some(object)) => (object.stat.st_mode, device_of(object)),
             (Kind::Existing, None) => (libc::S_IFREG, None),
         };
+        if !self.impersonal || !more.is_empty() {
+            return self.ask_file(question, operation, &path, mode, device, more);
+        }
+        self.permits
+            .allows(operation, mode, device, &path, || self.ask_file(question, operation, &path, mode, device, more))
+    }
+
+    /// Asks about a path and what is there, or will be.
+    fn ask_file(
+        &self,
+        question: &Question<'_>,
+        operation: OpId,
+        path: &[u8],
+        mode: u32,
+        device: Option<(u32, u32)>,
+        mut more: Vec<(FilterId, Value)>,
+    ) -> Sys<()> {
+        more.push((crate::decide::PATH, Value::string(path)));
         if let Some(filter) = self.filters.vnode_type {
             more.push((filter, Value::number(vnode_type(mode, device))));
         }
@@ -188,20 +209,29 @@ impl<'a> Asker<'a> {
                 }
             }
         }
-        self.ask(question, more, &path)
+        self.ask_operation(question, operation, more, path)
     }
 
     /// Asks for the metadata of each link on the way.
     pub(super) fn ask_links(&self, question: &Question<'_>, walked: &Walked) -> Sys<()> {
         let Some(metadata) = self.operations.metadata else { return Ok(()) };
         for link in &walked.links {
-            let mut values = vec![(crate::decide::PATH, Value::string(link.as_slice()))];
-            if let Some(filter) = self.filters.vnode_type {
-                values.push((filter, Value::number(vnode_type(libc::S_IFLNK, None))));
+            let ask = || self.ask_link(question, metadata, link);
+            match self.impersonal {
+                // A link that is asked about for itself has permissions besides.
+                true => self.permits.allows(metadata, libc::S_IFLNK, None, link, ask)?,
+                false => ask()?,
             }
-            self.ask_operation(question, metadata, values, link)?;
         }
         Ok(())
+    }
+
+    fn ask_link(&self, question: &Question<'_>, metadata: OpId, link: &[u8]) -> Sys<()> {
+        let mut values = vec![(crate::decide::PATH, Value::string(link))];
+        if let Some(filter) = self.filters.vnode_type {
+            values.push((filter, Value::number(vnode_type(libc::S_IFLNK, None))));
+        }
+        self.ask_operation(question, metadata, values, link)
     }
 
     /// Asks about one end of a connection.

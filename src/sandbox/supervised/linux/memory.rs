@@ -53,19 +53,27 @@ impl Task {
         if address == 0 {
             return Err(Errno::FAULT);
         }
-        for size in [SHORT, PATH_MAX] {
-            let mut buffer = vec![0u8; size];
-            let read = self.read_some(address, &mut buffer)?;
-            buffer.truncate(read);
-            if let Some(end) = memchr::memchr(0, &buffer) {
-                buffer.truncate(end);
-                return Ok(buffer);
-            }
-            if read < size {
-                return Err(Errno::FAULT);
-            }
+        let mut short = [0u8; SHORT];
+        if let Some(text) = self.string_in(address, &mut short)? {
+            return Ok(text.to_vec());
+        }
+        let mut long = vec![0u8; PATH_MAX];
+        if let Some(text) = self.string_in(address, &mut long)? {
+            return Ok(text.to_vec());
         }
         Err(Errno(libc::ENAMETOOLONG))
+    }
+
+    /// The string, when it ends within the buffer.
+    fn string_in(self, address: u64, buffer: &mut [u8]) -> Sys<Option<&[u8]>> {
+        let size = buffer.len();
+        let read = self.read_some(address, buffer)?;
+        let read = buffer.get(..read).unwrap_or_default();
+        match memchr::memchr(0, read) {
+            Some(end) => Ok(read.get(..end)),
+            None if read.len() < size => Err(Errno::FAULT),
+            None => Ok(None),
+        }
     }
 
     pub(super) fn write(self, address: u64, bytes: &[u8]) -> Sys<()> {
@@ -76,6 +84,14 @@ impl Task {
     fn proc(self, rest: std::fmt::Arguments<'_>) -> CString {
         // Numbers and literals hold no NUL.
         CString::new(format!("/proc/{}/{rest}", self.thread)).unwrap_or_default()
+    }
+
+    /// The host's path of the folder that relative paths start from (`AT_FDCWD`), or of a descriptor.
+    pub(super) fn folder_name(self, descriptor: i32) -> Sys<Vec<u8>> {
+        sys::readlink(&self.link_to(descriptor)).map_err(|error| match error {
+            Errno::NOENT => Errno(libc::EBADF),
+            other => other,
+        })
     }
 
     /// The folder that relative paths start from (`AT_FDCWD`), or that of a descriptor; and the host's path of it.
@@ -107,6 +123,14 @@ impl Task {
         })?;
         let name = sys::readlink(&sys::magic(&fd))?;
         Ok((fd, name))
+    }
+
+    /// What is behind a descriptor.
+    pub(super) fn stat(self, descriptor: i32) -> Sys<libc::stat> {
+        sys::stat_path(&self.link_to(descriptor)).map_err(|error| match error {
+            Errno::NOENT => Errno(libc::EBADF),
+            other => other,
+        })
     }
 
     /// A copy of a descriptor.

@@ -5,8 +5,10 @@
 
 mod ask;
 mod calls;
+mod kept;
 mod memory;
 mod notify;
+mod permits;
 mod run;
 #[allow(unsafe_code)]
 mod signals;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use super::ask::{Asker, Question};
+use super::kept::Kept;
 use super::memory::Task;
 use super::notify::{Listener, Notification, Reply};
 use super::spawn::{Report, Started};
@@ -36,6 +37,8 @@ pub(super) struct Run<'a> {
     pub(super) workers: Workers,
     pub(super) listener: Arc<Listener>,
     pub(super) keeper: u32,
+    pub(super) own: u32,
+    pub(super) kept: Kept,
     /// Programs that were judged, and not yet seen in their process. By process.
     pub(super) executing: HashMap<u32, Executing>,
     /// The profile has refused to execute a program.
@@ -113,6 +116,8 @@ impl<'a> Run<'a> {
             workers: Workers::default(),
             listener: Arc::new(Listener::new(listener)),
             keeper: keeper as u32,
+            own: sys::own_pid(),
+            kept: Kept::default(),
             executing: HashMap::new(),
             exec_refused: false,
             most_processes: None,
@@ -234,8 +239,8 @@ impl<'a> Run<'a> {
         if self.listener.is_valid(served.id) { Ok(()) } else { Err(Errno(libc::EINTR)) }
     }
 
-    fn walker(&self, task: Task) -> Walker<'a> {
-        Walker { task, mapping: self.mapping, hidden: [self.keeper, sys::own_pid()], through: Cell::new(None) }
+    fn walker(&self, task: Task) -> Walker<'_> {
+        Walker { task, mapping: self.mapping, hidden: [self.keeper, self.own], kept: &self.kept, through: Cell::new(None) }
     }
 
     /// Reads a path and walks it.
@@ -246,10 +251,20 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn walk_text(&self, served: &Served, folder: i32, path: &[u8], follow: bool) -> Sys<Walked> {
+        self.find(served, folder, path, Way { follow, look: false })
+    }
+
+    /// As [`Run::walk_text`], for who only looks.
+    pub(super) fn look_text(&self, served: &Served, folder: i32, path: &[u8], follow: bool) -> Sys<Walked> {
+        self.find(served, folder, path, Way { follow, look: true })
+    }
+
+    fn find(&self, served: &Served, folder: i32, path: &[u8], way: Way) -> Sys<Walked> {
         let walker = self.walker(served.task);
-        let walked = walker.walk(folder, path, Way { follow })?;
+        let walked = walker.walk(folder, path, way)?;
         // What another process holds is information about it, whatever the path behind says.
         if let Some(process) = walker.through.get() {
+            self.still(served)?;
             self.ask_process(served, "process-info-pidinfo", process)?;
         }
         Ok(walked)
@@ -257,6 +272,15 @@ impl<'a> Run<'a> {
 
     /// As [`Run::walk`]; with `AT_EMPTY_PATH` an empty path means the descriptor itself.
     pub(super) fn walk_at(&self, served: &Served, folder: i32, path: u64, flags: i32) -> Sys<Walked> {
+        self.find_at(served, folder, path, flags, false)
+    }
+
+    /// As [`Run::walk_at`], for who only looks.
+    pub(super) fn look_at(&self, served: &Served, folder: i32, path: u64, flags: i32) -> Sys<Walked> {
+        self.find_at(served, folder, path, flags, true)
+    }
+
+    fn find_at(&self, served: &Served, folder: i32, path: u64, flags: i32, look: bool) -> Sys<Walked> {
         let empty = flags & libc::AT_EMPTY_PATH != 0;
         // Since Linux 6.11 no path at all means the same.
         let text = if empty && path == 0 { Vec::new() } else { served.task.string(path)? };
@@ -264,7 +288,8 @@ impl<'a> Run<'a> {
         if empty && text.is_empty() {
             return self.behind(served, folder);
         }
-        self.walk_text(served, folder, &text, flags & libc::AT_SYMLINK_NOFOLLOW == 0)
+        let way = Way { follow: flags & libc::AT_SYMLINK_NOFOLLOW == 0, look };
+        self.find(served, folder, &text, way)
     }
 
     /// The thing behind a descriptor.

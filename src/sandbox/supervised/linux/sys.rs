@@ -76,13 +76,52 @@ pub(super) fn stat_fd(fd: &OwnedFd) -> Sys<libc::stat> {
     Ok(stat)
 }
 
-/// `statx` of the thing behind a descriptor, as the bytes of the kernel's struct.
-pub(super) fn statx_fd(fd: &OwnedFd, flags: i32, mask: u32) -> Sys<[u8; 256]> {
+/// What a name in the thread's folder stands for; a link is not followed.
+pub(super) fn stat_here(name: &CStr) -> Sys<libc::stat> {
+    // SAFETY: all-zero is a valid value of this plain struct.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: `name` ends with NUL, `stat` is writable and of the right type.
+    check_int(unsafe { libc::fstatat(ROOT, name.as_ptr(), &raw mut stat, libc::AT_SYMLINK_NOFOLLOW) })?;
+    Ok(stat)
+}
+
+/// What a path leads to; links are followed, those of `/proc` too.
+pub(super) fn stat_path(path: &CStr) -> Sys<libc::stat> {
+    // SAFETY: all-zero is a valid value of this plain struct.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: `path` ends with NUL, `stat` is writable and of the right type.
+    check_int(unsafe { libc::stat(path.as_ptr(), &raw mut stat) })?;
+    Ok(stat)
+}
+
+/// The kernel's `struct statx`.
+pub(super) type Statx = [u8; 256];
+
+fn statx(dir: RawFd, name: &CStr, flags: i32, mask: u32) -> Sys<Statx> {
     let mut bytes = [0u8; 256];
-    let flags = (flags & (libc::AT_STATX_FORCE_SYNC | libc::AT_STATX_DONT_SYNC)) | libc::AT_EMPTY_PATH;
-    // SAFETY: the kernel's struct has 256 bytes; the empty path is a literal.
-    check(unsafe { libc::syscall(libc::SYS_statx, fd.as_raw_fd(), c"".as_ptr(), flags, mask, bytes.as_mut_ptr()) })?;
+    // SAFETY: the kernel's struct has 256 bytes; `name` ends with NUL.
+    check(unsafe { libc::syscall(libc::SYS_statx, dir, name.as_ptr(), flags, mask, bytes.as_mut_ptr()) })?;
     Ok(bytes)
+}
+
+const STATX_SYNC: i32 = libc::AT_STATX_FORCE_SYNC | libc::AT_STATX_DONT_SYNC;
+
+/// `statx` of the thing behind a descriptor.
+pub(super) fn statx_fd(fd: &OwnedFd, flags: i32, mask: u32) -> Sys<Statx> {
+    statx(fd.as_raw_fd(), c"", (flags & STATX_SYNC) | libc::AT_EMPTY_PATH, mask)
+}
+
+/// `statx` of a name in the thread's folder; a link is not followed.
+pub(super) fn statx_here(name: &CStr, flags: i32, mask: u32) -> Sys<Statx> {
+    let mask = mask | libc::STATX_BASIC_STATS;
+    statx(ROOT, name, (flags & STATX_SYNC) | libc::AT_SYMLINK_NOFOLLOW | libc::AT_NO_AUTOMOUNT, mask)
+}
+
+/// Device, number and mode of the file that `found` describes.
+pub(super) fn identity_in(found: &Statx) -> (u64, u64, u32) {
+    let word = |at: usize| found.get(at..at + 4).and_then(|word| word.try_into().ok()).map_or(0, u32::from_ne_bytes);
+    let number = found.get(0x20..0x28).and_then(|word| word.try_into().ok()).map_or(0, u64::from_ne_bytes);
+    (libc::makedev(word(0x88), word(0x8c)), number, word(0x1c) & 0xffff)
 }
 
 /// `fstatfs`, as the bytes of the kernel's struct.
@@ -111,6 +150,13 @@ pub(super) fn access_fd(fd: &OwnedFd, mode: i32, flags: i32) -> Sys<()> {
     let flags = (flags & libc::AT_EACCESS) | libc::AT_EMPTY_PATH;
     // SAFETY: the empty path is a literal.
     check(unsafe { libc::syscall(libc::SYS_faccessat2, fd.as_raw_fd(), c"".as_ptr(), mode, flags) }).map(drop)
+}
+
+/// The same of a name in the thread's folder; a link is not followed.
+pub(super) fn access_here(name: &CStr, mode: i32, flags: i32) -> Sys<()> {
+    let flags = (flags & libc::AT_EACCESS) | libc::AT_SYMLINK_NOFOLLOW;
+    // SAFETY: `name` ends with NUL.
+    check(unsafe { libc::syscall(libc::SYS_faccessat2, ROOT, name.as_ptr(), mode, flags) }).map(drop)
 }
 
 pub(super) fn unlink_at(dir: &OwnedFd, name: &CStr, flags: i32) -> Sys<()> {
@@ -327,6 +373,34 @@ pub(super) fn own_fs_state() -> Sys<()> {
 pub(super) fn set_umask(mask: u32) {
     // SAFETY: no pointers.
     unsafe { libc::umask(mask) };
+}
+
+/// Longest folder that [`is_current_folder`] knows.
+const FOLDER_MAX: usize = 1024;
+
+/// Whether the kernel calls the thread's folder `path` now. A folder that was removed, or is below another root, has no such name.
+pub(super) fn is_current_folder(path: &[u8]) -> bool {
+    let mut name = [0u8; FOLDER_MAX];
+    // SAFETY: the buffer is writable for the length given.
+    match check(unsafe { libc::syscall(libc::SYS_getcwd, name.as_mut_ptr(), name.len()) }) {
+        // The length counts the NUL.
+        Ok(length) => name.get(..(length as usize).saturating_sub(1)) == Some(path),
+        Err(_) => false,
+    }
+}
+
+/// Goes to the folder `path`, unless a link is on the way.
+pub(super) fn enter_without_links(path: &[u8]) -> Sys<()> {
+    let folder = open_without_links(&c_string(path)?, libc::O_PATH | libc::O_DIRECTORY, 0)?;
+    change_folder(&folder)
+}
+
+/// The time since some moment in the past, in nanoseconds, a few milliseconds late.
+pub(super) fn coarse_now() -> i64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is writable.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut now) };
+    now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec)
 }
 
 pub(super) fn change_folder(dir: &OwnedFd) -> Sys<()> {

@@ -33,7 +33,7 @@ impl Run<'_> {
         let mode = mode as u32 & 0o7777;
         self.ask_attribute(served, "file-write-mode", &walked)?;
         self.ask_setugid(served, &walked, mode)?;
-        sys::chmod_fd(&walked.existing()?.fd, mode)?;
+        sys::chmod_fd(walked.existing()?.fd()?, mode)?;
         Ok(Reply::Value(0))
     }
 
@@ -44,7 +44,7 @@ impl Run<'_> {
             name => (self.walk(served, libc::AT_FDCWD, served.arg(0), name == "chown")?, 1),
         };
         self.ask_attribute(served, "file-write-owner", &walked)?;
-        sys::chown_fd(&walked.existing()?.fd, served.arg(ids) as u32, served.arg(ids + 1) as u32)?;
+        sys::chown_fd(walked.existing()?.fd()?, served.arg(ids) as u32, served.arg(ids + 1) as u32)?;
         Ok(Reply::Value(0))
     }
 
@@ -59,7 +59,7 @@ impl Run<'_> {
         let address = served.arg(times);
         let times = if address == 0 { None } else { Some(self.read_times(served, address)?) };
         self.ask_attribute(served, "file-write-times", &walked)?;
-        sys::times_fd(&walked.existing()?.fd, times.as_ref())?;
+        sys::times_fd(walked.existing()?.fd()?, times.as_ref())?;
         Ok(Reply::Value(0))
     }
 
@@ -80,7 +80,7 @@ impl Run<'_> {
     pub(super) fn truncate(&mut self, served: &Served) -> Sys<Reply> {
         let walked = self.walk(served, libc::AT_FDCWD, served.arg(0), true)?;
         self.ask_attribute(served, "file-write-data", &walked)?;
-        sys::truncate_fd(&walked.existing()?.fd, served.arg(1) as i64)?;
+        sys::truncate_fd(walked.existing()?.fd()?, served.arg(1) as i64)?;
         Ok(Reply::Value(0))
     }
 
@@ -116,8 +116,8 @@ impl Run<'_> {
             "getxattr" | "listxattr" => {
                 let room = size.min(XATTR_MAX) as usize;
                 let value = match lists {
-                    true => sys::list_xattr(&object.fd, room)?,
-                    false => sys::get_xattr(&object.fd, &attribute, room)?,
+                    true => sys::list_xattr(object.fd()?, room)?,
+                    false => sys::get_xattr(object.fd()?, &attribute, room)?,
                 };
                 if size > 0 {
                     served.task.write(buffer, &value)?;
@@ -130,11 +130,11 @@ impl Run<'_> {
                 }
                 let value = served.task.bytes(buffer, size as usize)?;
                 self.still(served)?;
-                sys::set_xattr(&object.fd, &attribute, &value, served.int(4))?;
+                sys::set_xattr(object.fd()?, &attribute, &value, served.int(4))?;
                 Ok(Reply::Value(0))
             }
             _ => {
-                sys::remove_xattr(&object.fd, &attribute)?;
+                sys::remove_xattr(object.fd()?, &attribute)?;
                 Ok(Reply::Value(0))
             }
         }

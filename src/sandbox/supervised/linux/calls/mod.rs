@@ -17,6 +17,10 @@ use crate::sandbox::supervised::table::Handler;
 impl Run<'_> {
     /// Serves one call.
     pub(super) fn handle(&mut self, handler: Handler, served: &Served) -> Sys<Reply> {
+        // Who may look where can change with these, and with nothing else that processes of a run may do.
+        if matches!(handler, Handler::Chmod | Handler::Chown | Handler::Xattr) {
+            self.kept.forget();
+        }
         match handler {
             Handler::Open => self.open(served),
             Handler::Stat => self.stat(served),

@@ -98,7 +98,7 @@ impl Run<'_> {
             let (old_place, old_name) = old.place()?;
             sys::link_at((old_place.as_raw_fd(), &old_name), (&place, &name), 0)?;
         } else {
-            sys::link_at((sys::ROOT, &sys::magic(&object.fd)), (&place, &name), libc::AT_SYMLINK_FOLLOW)?;
+            sys::link_at((sys::ROOT, &sys::magic(object.fd()?)), (&place, &name), libc::AT_SYMLINK_FOLLOW)?;
         }
         Ok(Reply::Value(0))
     }

@@ -93,7 +93,12 @@ impl Run<'_> {
     fn open_once(&mut self, served: &Served, folder: i32, path: &[u8], flags: i32, mode: u32) -> Sys<Reply> {
         let creates = flags & libc::O_CREAT != 0 && flags & libc::O_PATH == 0;
         let exclusive = creates && flags & libc::O_EXCL != 0;
-        let walked = self.walk_text(served, folder, path, flags & libc::O_NOFOLLOW == 0 && !exclusive)?;
+        let follow = flags & libc::O_NOFOLLOW == 0 && !exclusive;
+        let mut walked = self.look_text(served, folder, path, follow)?;
+        if walked.object.as_ref().is_some_and(|object| !matches!(object.kind(), libc::S_IFREG | libc::S_IFDIR)) {
+            // Pipes and devices are worked with by what was judged, not by name.
+            walked = self.walk_text(served, folder, path, follow)?;
+        }
         let unnamed = flags & libc::O_TMPFILE == libc::O_TMPFILE;
         let close_on_exec = flags & libc::O_CLOEXEC != 0;
         let wanted = flags & KEPT;
@@ -272,22 +277,67 @@ impl Run<'_> {
         if flags & !allowed != 0 {
             return Err(Errno::INVAL);
         }
-        let walked = self.walk_at(served, folder, path, flags)?;
-        // A descriptor's own metadata is nobody's secret: macOS asks nothing for fstat.
-        if !walked.is_descriptor() {
-            if walked.object.is_none() {
-                self.ask_links(served, &walked)?;
+        if flags & libc::AT_EMPTY_PATH != 0 {
+            // No pointer says which file is meant. Kernels that do not know this say so.
+            if path == 0 {
+                return Ok(Reply::Continue);
             }
-            walked.existing()?;
-            self.ask_look(served, &walked)?;
+            let text = served.task.string(path)?;
+            if text.is_empty() {
+                return self.stat_descriptor(served, folder, flags, buffer);
+            }
+            return self.stat_path(served, folder, &text, flags, buffer);
         }
-        let object = walked.existing()?;
+        let text = served.task.string(path)?;
+        self.stat_path(served, folder, &text, flags, buffer)
+    }
+
+    /// A descriptor's own metadata is nobody's secret: macOS asks nothing for fstat.
+    fn stat_descriptor(&self, served: &Served, descriptor: i32, flags: i32, buffer: u64) -> Sys<Reply> {
         if served.call.name == "statx" {
-            served.task.write(buffer, &sys::statx_fd(&object.fd, flags, served.arg(3) as u32)?)?;
+            let walked = self.behind(served, descriptor)?;
+            let found = walked.statx(flags, served.arg(3) as u32)?.ok_or(Errno::NOENT)?;
+            served.task.write(buffer, &found)?;
         } else {
-            served.task.write(buffer, sys::bytes_of(&object.stat))?;
+            let stat = served.task.stat(descriptor)?;
+            self.still(served)?;
+            served.task.write(buffer, sys::bytes_of(&stat))?;
         }
         Ok(Reply::Value(0))
+    }
+
+    fn stat_path(&self, served: &Served, folder: i32, path: &[u8], flags: i32, buffer: u64) -> Sys<Reply> {
+        let follow = flags & libc::AT_SYMLINK_NOFOLLOW == 0;
+        let mut walked = self.look_text(served, folder, path, follow)?;
+        if walked.object.is_none() && walked.links.is_empty() {
+            // Nothing was asked, nothing is written: a caller that is gone does not get this answer.
+            return Err(Errno::NOENT);
+        }
+        self.still(served)?;
+        self.ask_stat(served, &walked)?;
+        if served.call.name != "statx" {
+            served.task.write(buffer, sys::bytes_of(&walked.existing()?.stat))?;
+            return Ok(Reply::Value(0));
+        }
+        let mask = served.arg(3) as u32;
+        let found = match walked.statx(flags, mask)? {
+            Some(found) => found,
+            None => {
+                walked = self.walk_text(served, folder, path, follow)?;
+                self.ask_stat(served, &walked)?;
+                walked.statx(flags, mask)?.ok_or(Errno::NOENT)?
+            }
+        };
+        served.task.write(buffer, &found)?;
+        Ok(Reply::Value(0))
+    }
+
+    fn ask_stat(&self, served: &Served, walked: &Walked) -> Sys<()> {
+        if walked.object.is_none() {
+            self.ask_links(served, walked)?;
+        }
+        walked.existing()?;
+        self.ask_look(served, walked)
     }
 
     pub(super) fn access(&mut self, served: &Served) -> Sys<Reply> {
@@ -300,11 +350,11 @@ impl Run<'_> {
         if mode & !7 != 0 || flags & !(libc::AT_EACCESS | libc::AT_SYMLINK_NOFOLLOW | libc::AT_EMPTY_PATH) != 0 {
             return Err(Errno::INVAL);
         }
-        let walked = self.walk_at(served, folder, path, flags)?;
+        let walked = self.look_at(served, folder, path, flags)?;
         if walked.object.is_none() {
             self.ask_links(served, &walked)?;
         }
-        let object = walked.existing()?;
+        walked.existing()?;
         let mut operations = Vec::new();
         if mode & libc::R_OK != 0 {
             operations.push("file-read-data");
@@ -318,7 +368,7 @@ impl Run<'_> {
         for operation in operations {
             self.asker.ask_path(&served.question(operation), &walked, Kind::Existing, Vec::new())?;
         }
-        sys::access_fd(&object.fd, mode, flags)?;
+        walked.access(mode, flags)?;
         Ok(Reply::Value(0))
     }
 
@@ -332,7 +382,7 @@ impl Run<'_> {
         self.still(served)?;
         let walked = match path.is_empty() && served.call.name == "readlinkat" {
             true => self.behind(served, folder)?,
-            false => self.walk_text(served, folder, &path, false)?,
+            false => self.look_text(served, folder, &path, false)?,
         };
         walked.existing()?;
         self.ask_look(served, &walked)?;
@@ -346,7 +396,7 @@ impl Run<'_> {
         let walked = self.walk(served, libc::AT_FDCWD, served.arg(0), true)?;
         let object = walked.existing()?;
         self.ask_look(served, &walked)?;
-        served.task.write(served.arg(1), &sys::statfs_fd(&object.fd)?)?;
+        served.task.write(served.arg(1), &sys::statfs_fd(object.fd()?)?)?;
         Ok(Reply::Value(0))
     }
 
@@ -373,6 +423,6 @@ impl Run<'_> {
         let object = walked.existing()?;
         self.ask_look(served, &walked)?;
         let watcher = served.task.copy_of(served.int(0))?;
-        sys::inotify_add(&watcher, &object.fd, (served.arg(2) & !DONT_FOLLOW) as u32).map(Reply::Value)
+        sys::inotify_add(&watcher, object.fd()?, (served.arg(2) & !DONT_FOLLOW) as u32).map(Reply::Value)
     }
 }

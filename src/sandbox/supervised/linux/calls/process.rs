@@ -87,7 +87,7 @@ impl Run<'_> {
         self.ask_program(served, "process-exec*", walked)?;
         let mut interpreter: Option<Walked> = None;
         let mut depth = 0;
-        while let Some(path) = interpreter_of(&interpreter.as_ref().unwrap_or(walked).existing()?.fd) {
+        while let Some(path) = interpreter_of(interpreter.as_ref().unwrap_or(walked).existing()?.fd()?) {
             depth += 1;
             if depth > INTERPRETERS {
                 return Err(Errno::LOOP);
@@ -198,7 +198,7 @@ impl Run<'_> {
             _ => (i64::from(served.int(0)), served.int(1)),
         };
         let own = served.task.group()?;
-        let ours = [sys::own_pid(), self.keeper];
+        let ours = [self.own, self.keeper];
         let (mut targets, pid) = match to {
             -1 => (vec![OTHERS], None),
             0 => (vec![PROCESS_GROUP], None),
