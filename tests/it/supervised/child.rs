@@ -356,6 +356,86 @@ fn race_exec(folder: &str) {
     });
 }
 
+fn look(path: &str) -> std::io::Result<u64> {
+    let mut stat = unsafe { std::mem::zeroed::<libc::stat>() };
+    match unsafe { libc::stat(c(path).as_ptr(), &raw mut stat) } {
+        0 => Ok(stat.st_ino),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
+/// Looks at files in a folder that comes, goes and is replaced.
+fn look_again(folder: &str) {
+    std::env::set_current_dir(folder).unwrap();
+    let number =
+        |result: std::io::Result<u64>| result.unwrap_or_else(|error| -(error.raw_os_error().unwrap() as i64) as u64);
+    let gone = -i64::from(libc::ENOENT) as u64;
+    std::fs::create_dir_all("a/b").unwrap();
+    std::fs::write("a/b/f", "").unwrap();
+    let path = format!("{folder}/a/b/f");
+    let file = number(look(&path));
+    let mut found = vec![look(&path).is_ok_and(|again| again == file), look(&path).is_ok_and(|again| again == file)];
+    // The folder itself, and one above it.
+    std::fs::rename("a/b", "a/c").unwrap();
+    found.push(number(look(&path)) == gone);
+    std::fs::create_dir("a/b").unwrap();
+    found.push(number(look(&path)) == gone);
+    std::fs::write("a/b/f", "").unwrap();
+    let other = number(look(&path));
+    found.push(other != file && number(look(&path)) == other && number(look(&path)) == other);
+    std::fs::rename("a", "d").unwrap();
+    found.push(number(look(&path)) == gone);
+    std::os::unix::fs::symlink("d", "a").unwrap();
+    found.push(number(look(&path)) == other);
+    std::fs::remove_file("a").unwrap();
+    std::fs::rename("d", "a").unwrap();
+    found.push(number(look(&path)) == other && std::fs::metadata(&path).is_ok() && std::fs::read(&path).is_ok());
+    std::fs::remove_dir_all("a").unwrap();
+    found.push(number(look(&path)) == gone && std::fs::metadata(&path).is_err() && std::fs::read(&path).is_err());
+    for (step, right) in found.into_iter().enumerate() {
+        tell_io(&format!("step {step}"), if right { Ok(()) } else { Err(std::io::Error::from_raw_os_error(1)) });
+    }
+}
+
+/// Looks at a file in a folder that alternates between an open one and a link to a secret one.
+fn race_folder(folder: &str) {
+    std::env::set_current_dir(folder).unwrap();
+    std::fs::create_dir("plain").unwrap();
+    std::fs::write("plain/f", "").unwrap();
+    std::os::unix::fs::symlink("hidden", "link").unwrap();
+    let over = &AtomicBool::new(false);
+    let (path, secret) = (format!("{folder}/swapped/f"), std::fs::read_to_string("number").unwrap());
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                for target in ["plain", "link"] {
+                    std::fs::rename(target, "swapped").unwrap();
+                    std::fs::rename("swapped", target).unwrap();
+                }
+            }
+        });
+        let (mut leaked, mut seen) = (0, 0);
+        for round in 0..6000 {
+            let found = match round % 3 {
+                0 => look(&path),
+                1 => std::fs::metadata(&path).map(|found| std::os::unix::fs::MetadataExt::ino(&found)),
+                _ => std::fs::File::open(&path).and_then(|file| {
+                    let mut stat = unsafe { std::mem::zeroed::<libc::stat>() };
+                    match unsafe { libc::fstat(file.as_raw_fd(), &raw mut stat) } {
+                        0 => Ok(stat.st_ino),
+                        _ => Err(std::io::Error::last_os_error()),
+                    }
+                }),
+            };
+            seen += i32::from(found.is_ok());
+            leaked += i32::from(found.is_ok_and(|found| found.to_string() == secret));
+        }
+        over.store(true, Ordering::Relaxed);
+        assert!(seen > 0, "the file was never seen");
+        tell_io("race", if leaked == 0 { Ok(()) } else { Err(std::io::Error::from_raw_os_error(leaked)) });
+    });
+}
+
 fn xattr(path: &str) {
     let (path, name) = (c(path), c"user.sbpl");
     let mut bytes = [0u8; 8];
@@ -455,6 +535,8 @@ fn entry() {
         "outright" => outright(),
         "race" => race(&argument),
         "race exec" => race_exec(&argument),
+        "look again" => look_again(&argument),
+        "race folder" => race_folder(&argument),
         "xattr" => xattr(&argument),
         "descriptor" => descriptor(&argument),
         "network" => network(&argument),

@@ -29,6 +29,25 @@ fn a_name_that_changes_between_question_and_deed_cheats_nobody() {
 }
 
 #[test]
+fn a_folder_that_changes_between_question_and_deed_cheats_nobody() {
+    use std::os::unix::fs::MetadataExt;
+    let fixture = Fixture::new();
+    fixture.file("hidden/f", "");
+    let secret = std::fs::metadata(fixture.host("hidden/f")).unwrap().ino();
+    fixture.file("number", &secret.to_string());
+    let rule = format!("(allow default)(deny file-read* (subpath \"{}\"))", fixture.model("hidden"));
+    act(&rule, "race folder", &fixture.host("")).all(0);
+}
+
+#[test]
+fn what_is_seen_in_a_folder_is_what_its_path_leads_to_now() {
+    let fixture = Fixture::new();
+    let run = act("(allow default)", "look again", &fixture.host(""));
+    run.all(0);
+    assert_eq!(run.results().len(), 9);
+}
+
+#[test]
 fn a_program_that_changes_between_question_and_deed_is_found_out() {
     let fixture = Fixture::new();
     let forbidden = fixture.host("forbidden");

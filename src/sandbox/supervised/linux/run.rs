@@ -240,7 +240,13 @@ impl<'a> Run<'a> {
     }
 
     fn walker(&self, task: Task) -> Walker<'_> {
-        Walker { task, mapping: self.mapping, hidden: [self.keeper, self.own], kept: &self.kept, through: Cell::new(None) }
+        Walker {
+            task,
+            mapping: self.mapping,
+            hidden: [self.keeper, self.own],
+            kept: &self.kept,
+            through: Cell::new(None),
+        }
     }
 
     /// Reads a path and walks it.
