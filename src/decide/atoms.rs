@@ -335,7 +335,7 @@ impl Column {
             for pattern in self.patterns() {
                 nfa.add(&pattern, &Variables::none());
             }
-            Mutex::new(LazyDfa::new(nfa, MAX_STATES))
+            Mutex::new(if self.folds { LazyDfa::folding(nfa, MAX_STATES) } else { LazyDfa::new(nfa, MAX_STATES) })
         };
         self.is_textual().then(|| self.index.get_or_init(made))
     }
@@ -346,11 +346,7 @@ impl Column {
                 let mut dfa = index.lock().unwrap_or_else(PoisonError::into_inner);
                 let mut bits = vec![0u64; dfa.words()];
                 for text in all {
-                    let found = match self.folds {
-                        true => dfa.matches(&text.to_ascii_lowercase()),
-                        false => dfa.matches(text),
-                    };
-                    bits.iter_mut().zip(found).for_each(|(all, some)| *all |= some);
+                    bits.iter_mut().zip(dfa.matches(text)).for_each(|(all, some)| *all |= some);
                 }
                 Fact::Matches(bits)
             }
@@ -440,6 +436,8 @@ struct EntitlementFilters {
 pub(crate) struct Atoms {
     target: &'static Target,
     columns: IndexMap<Attribute, Column>,
+    /// The number of each filter's column, by filter; known when it is frozen.
+    by_filter: Vec<Option<u32>>,
     entitlements: EntitlementFilters,
     /// Patterns are taken apart as the compiler stores them, so that a profile and its compiled form have the same atoms.
     canonical: bool,
@@ -451,6 +449,7 @@ impl Atoms {
         Self {
             target,
             columns: IndexMap::new(),
+            by_filter: Vec::new(),
             canonical: false,
             entitlements: EntitlementFilters {
                 load: named("%entitlement-load"),
@@ -476,8 +475,12 @@ impl Atoms {
         self.columns.len() as u32
     }
 
+    /// The column of `attribute`; known when everything is frozen.
     pub(crate) fn column_number(&self, attribute: &Attribute) -> Option<u32> {
-        self.columns.get_index_of(attribute).map(|number| number as u32)
+        match attribute {
+            Attribute::Filter(filter) => self.by_filter.get(usize::from(filter.0)).copied().flatten(),
+            other => self.columns.get_index_of(other).map(|number| number as u32),
+        }
     }
 
     /// Whether anything is asked about `attribute`.
@@ -577,6 +580,15 @@ impl Atoms {
     /// Ends building: the string columns get their automata.
     pub(crate) fn freeze(&mut self) {
         self.columns.values_mut().for_each(Column::freeze);
+        for (number, attribute) in (0u32..).zip(self.columns.keys()) {
+            if let Attribute::Filter(FilterId(filter)) = attribute {
+                let at = usize::from(*filter);
+                if self.by_filter.len() <= at {
+                    self.by_filter.resize(at + 1, None);
+                }
+                self.by_filter[at] = Some(number);
+            }
+        }
     }
 
     /// What is known of every column. `implied` are attributes that the given ones rule out.
@@ -594,8 +606,9 @@ impl Atoms {
             }
         }
         for (attribute, value) in values {
-            if let Some((number, _, column)) = self.columns.get_full(attribute) {
-                facts[number] = column.fact_with(value, values, closed);
+            let Some(number) = self.column_number(attribute) else { continue };
+            if let (Some(column), Some(fact)) = (self.column(number), facts.get_mut(number as usize)) {
+                *fact = column.fact_with(value, values, closed);
             }
         }
         facts

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use indexmap::IndexSet;
 
-use super::atoms::{Atom, Atoms, Expr, Fact, Truth};
+use super::atoms::{Atom, Atoms, Fact, Truth};
 use super::dag::{Dag, Root, TooManyNodes};
 use super::exclusive::Exclusive;
-use super::rules::Rules;
+use super::gate::Gates;
+use super::rules::{Behind, List, Rules};
 use super::value::{Attribute, Request, Value};
 use super::variables;
 use crate::pattern::Pattern;
@@ -89,56 +90,14 @@ pub struct Step {
     pub tests: Vec<(Test, Truth)>,
 }
 
-/// What a rule cannot match without: one of some questions about strings. Most rules have one, and most requests fail it.
-#[derive(Debug, Default)]
-struct Gate {
-    column: u32,
-    /// None: the rule has no gate.
-    questions: Box<[u32]>,
-}
-
-impl Gate {
-    /// The gate of `expr`. Recursion is bounded by the policy's limit on nesting.
-    fn of(expr: &Expr, atoms: &Atoms) -> Option<Self> {
-        match expr {
-            Expr::Atom(atom) => {
-                let column = atoms.column(atom.column)?;
-                let usable = column.is_textual() && !column.is_open(atom.question);
-                usable.then(|| Self { column: atom.column, questions: [atom.question].into() })
-            }
-            Expr::All(parts) => parts.iter().find_map(|part| Self::of(part, atoms)),
-            Expr::Any(parts) => {
-                let gates = parts.iter().map(|part| Self::of(part, atoms)).collect::<Option<Vec<_>>>()?;
-                let column = gates.first()?.column;
-                let questions = || gates.iter().flat_map(|gate| gate.questions.iter().copied()).collect();
-                gates.iter().all(|gate| gate.column == column).then(|| Self { column, questions: questions() })
-            }
-            Expr::Not(_) => None,
-        }
-    }
-
-    /// True when the rule cannot match. A value that is unknown closes no gate.
-    fn is_closed(&self, facts: &[Fact<'_>]) -> bool {
-        match facts.get(self.column as usize) {
-            Some(Fact::Matches(bits) | Fact::Partly { matches: bits, .. }) if !self.questions.is_empty() => {
-                self.questions.iter().all(|question| {
-                    let word = bits.get(*question as usize / 64).copied().unwrap_or(0);
-                    word >> (question % 64) & 1 == 0
-                })
-            }
-            _ => false,
-        }
-    }
-}
-
 /// A policy made ready for many requests. Building costs time once; asking is fast, and safe from several threads.
 #[derive(Debug)]
 pub struct Engine {
     policy: Arc<Policy>,
     atoms: Atoms,
     rules: Rules,
-    /// By rule.
-    gates: Vec<Gate>,
+    /// By operation.
+    gates: Vec<Gates>,
     exclusive: Exclusive,
 }
 
@@ -150,8 +109,8 @@ impl Engine {
         let mut atoms = Atoms::new(target);
         let rules = Rules::new(&policy, &mut atoms);
         atoms.freeze();
-        let gate = |(id, _)| rules.expr(id).and_then(|expr| Gate::of(expr, &atoms)).unwrap_or_default();
-        let gates = policy.iter().map(gate).collect();
+        let exprs = |list: &List| Gates::new(list.rules.iter().map(|(id, _)| rules.expr(*id)), &atoms);
+        let gates = rules.lists().iter().map(exprs).collect();
         Self { exclusive: Exclusive::new(target), policy, atoms, rules, gates }
     }
 
@@ -190,30 +149,14 @@ impl Engine {
 
     /// Whether the condition of a filtered rule holds.
     fn holds(&self, id: RuleId, facts: &[Fact<'_>]) -> Truth {
-        if let Some(gate) = self.gates.get(id.0 as usize)
-            && gate.is_closed(facts)
-        {
-            return Truth::False;
-        }
         self.rules.expr(id).map_or(Truth::True, |expr| self.atoms.evaluate(expr, facts))
     }
 
     /// The answer to `request`. An operation that the target does not have is refused.
     pub fn decide(&self, request: &Request) -> Verdict {
         let facts = self.facts(request);
-        let (asked, last) = self.rules.lineage(request.operation);
-        let mut decider = last;
         let mut before: Vec<(RuleId, Action)> = Vec::new();
-        for (id, action) in asked.iter().flat_map(|(_, list)| &list.rules) {
-            match self.holds(*id, &facts) {
-                Truth::False => {}
-                Truth::Unknown => before.push((*id, *action)),
-                Truth::True => {
-                    decider = Decider::Rule(*id);
-                    break;
-                }
-            }
-        }
+        let decider = self.first(request.operation, &facts, &mut before);
         let action = self.action(decider);
         let all_agree = before.iter().all(|(_, each)| *each == action);
         let (answer, mut depends_on) =
@@ -222,6 +165,31 @@ impl Engine {
             matches!(attribute, Attribute::Filter(_)) || variables::value(attribute, &request.values).is_none()
         });
         Verdict { answer, decider, before: before.iter().map(|(id, _)| *id).collect(), depends_on }
+    }
+
+    /// Who decides when no unknown value makes a rule match; the rules before it that some unknown values make match go into
+    /// `before`.
+    fn first(&self, operation: OpId, facts: &[Fact<'_>], before: &mut Vec<(RuleId, Action)>) -> Decider {
+        let mut current = operation;
+        let mut open = Vec::new();
+        loop {
+            let at = usize::from(current.0);
+            let (Some(list), Some(gates)) = (self.rules.lists().get(at), self.gates.get(at)) else {
+                return Decider::Own(current);
+            };
+            gates.open(facts, &mut open);
+            for (id, action) in open.iter().filter_map(|place| list.rules.get(*place as usize)) {
+                match self.holds(*id, facts) {
+                    Truth::False => {}
+                    Truth::Unknown => before.push((*id, *action)),
+                    Truth::True => return Decider::Rule(*id),
+                }
+            }
+            match list.behind(current) {
+                Behind::Asks(parent) => current = parent,
+                Behind::Answers(decider) => return decider,
+            }
+        }
     }
 
     /// What the undecided rules in front of `last` come to: some conditions cancel out (a filter and its negation), and of the

@@ -17,6 +17,7 @@ pub(crate) mod dag;
 mod engine;
 mod error;
 pub(crate) mod exclusive;
+mod gate;
 pub(crate) mod graph;
 pub(crate) mod lift;
 mod path;

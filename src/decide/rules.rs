@@ -13,6 +13,25 @@ pub(crate) struct List {
     pub(crate) fallback: Fallback,
 }
 
+/// What comes after the filtered rules of a list.
+pub(crate) enum Behind {
+    /// The list of this operation is asked.
+    Asks(OpId),
+    /// This is the answer.
+    Answers(Decider),
+}
+
+impl List {
+    /// What comes after this list, which is that of `operation`.
+    pub(crate) fn behind(&self, operation: OpId) -> Behind {
+        match self.fallback {
+            Fallback::Rule(id) => Behind::Answers(Decider::Rule(id)),
+            Fallback::Own(_) => Behind::Answers(Decider::Own(operation)),
+            Fallback::Parent(parent) => Behind::Asks(parent),
+        }
+    }
+}
+
 /// All rules of a policy, compiled.
 #[derive(Debug)]
 pub(crate) struct Rules {
@@ -41,6 +60,11 @@ impl Rules {
         self.exprs.get(id.0 as usize)?.as_ref()
     }
 
+    /// The list of each operation, by number.
+    pub(crate) fn lists(&self) -> &[List] {
+        &self.lists
+    }
+
     /// The lists that are asked for `operation`, each with its operation, and who answers last.
     pub(crate) fn lineage(&self, operation: OpId) -> (Vec<(OpId, &List)>, Decider) {
         let mut asked = Vec::new();
@@ -48,10 +72,9 @@ impl Rules {
         loop {
             let Some(list) = self.lists.get(usize::from(current.0)) else { return (asked, Decider::Own(current)) };
             asked.push((current, list));
-            match list.fallback {
-                Fallback::Rule(id) => return (asked, Decider::Rule(id)),
-                Fallback::Own(_) => return (asked, Decider::Own(current)),
-                Fallback::Parent(parent) => current = parent,
+            match list.behind(current) {
+                Behind::Asks(parent) => current = parent,
+                Behind::Answers(decider) => return (asked, decider),
             }
         }
     }

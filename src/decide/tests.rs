@@ -241,6 +241,51 @@ fn explanations_show_every_test_up_to_the_decision() {
     assert_eq!(steps[0].tests.iter().map(|(_, truth)| *truth).collect::<Vec<_>>(), [Truth::False, Truth::Unknown]);
 }
 
+/// Decisions leave out rules whose gate is closed; explanations ask every rule.
+#[test]
+fn rules_that_are_left_out_do_not_match() {
+    let not_a = Filter::Not(Box::new(subpath("/a")));
+    let engine = engine([
+        (ALLOW, "file-read*", Some(subpath("/a"))),
+        (DENY, "file-read*", Some(Filter::All(vec![extension("x"), subpath("/a/B")]))),
+        (
+            ALLOW,
+            "file-read*",
+            Some(Filter::Any(vec![literal("/a/b/c"), Filter::All(vec![literal("/q"), extension("y")])])),
+        ),
+        (DENY, "file-read*", Some(Filter::All(vec![not_a, literal("/q")]))),
+        (ALLOW, "file-read-data", Some(Filter::Any(vec![literal("/z"), extension("z")]))),
+        (DENY, "file-read-data", Some(Filter::Any(vec![literal("/a"), literal("/z")]))),
+    ]);
+    let paths = ["/", "/a", "/A/b", "/a/b/c", "/Q", "/z"].map(Value::string);
+    let paths: Vec<Option<Value>> = [None, Some(Value::Absent)].into_iter().chain(paths.map(Some)).collect();
+    let extensions = [None, Some(Value::Absent), Some(Value::string("x")), Some(Value::string("z"))];
+    let mut deciders = std::collections::BTreeSet::new();
+    for operation in ["file-read*", "file-read-data", "file-read-metadata"] {
+        for (path, extension) in paths.iter().flat_map(|path| extensions.iter().map(move |other| (path, other))) {
+            for closed in [false, true] {
+                let mut request = Request { closed, ..Request::new(op(operation)) };
+                for (filter, value) in [("path", path), ("extension", extension)] {
+                    if let Some(value) = value {
+                        request.set(Attribute::Filter(id(filter)), value.clone());
+                    }
+                }
+                let (verdict, steps) = (engine.decide(&request), engine.explain(&request));
+                let unknown = steps.iter().filter(|step| step.holds == Truth::Unknown);
+                let before: Vec<Decider> = unknown.map(|step| step.decider).collect();
+                assert_eq!(Some(verdict.decider), steps.last().map(|step| step.decider), "{request:?}");
+                assert_eq!(
+                    verdict.before.iter().map(|id| Decider::Rule(*id)).collect::<Vec<_>>(),
+                    before,
+                    "{request:?}"
+                );
+                deciders.insert(verdict.decider);
+            }
+        }
+    }
+    assert_eq!(deciders.iter().filter(|decider| matches!(decider, Decider::Rule(_))).count(), 6);
+}
+
 #[test]
 fn arguments_are_read_by_the_kind_of_their_filter() {
     let request =

@@ -224,6 +224,13 @@ impl<'a> Space<'a> {
             support.iter().filter(|atom| atom.column == number).map(|atom| atom.question).collect();
         let open = questions.iter().any(|question| column.is_open(*question));
         let step = Step { root, depth, number, column, questions };
+        let is_string = column.single && column.is_textual();
+        // Whether there is a request at all is asked without the free columns, where there is less to try. Strings are searched
+        // so anyway.
+        if !is_string && bare != root && self.solve(search, bare, depth + 1)?.is_none() {
+            search.failed.insert(root);
+            return Ok(None);
+        }
         let found = match (column.single, column.is_textual()) {
             (true, true) if open => self.try_readings(search, &step)?,
             _ if open => return Err(hangs_on(column, &step.questions)),
@@ -312,12 +319,8 @@ impl<'a> Space<'a> {
         self.go_on(search, step, step.root, &BTreeSet::new(), &Value::Absent)
     }
 
-    /// Chooses as few values as it takes of a column whose answers are free.
+    /// Chooses as few values as it takes of a column whose answers are free, when some do.
     fn choose_set(&mut self, search: &mut Search<'_>, step: &Step<'_>) -> Result<Found, Undecided> {
-        let bare = search.bare(step.root)?;
-        if self.solve(search, bare, step.depth + 1)?.is_none() {
-            return Ok(None);
-        }
         let mut rest = step.root;
         let mut yes = BTreeSet::new();
         for question in &step.questions {

@@ -56,6 +56,14 @@ impl Fronts {
         Self::new(nfa)
     }
 
+    /// Upper-case ASCII letters read as lower-case ones.
+    pub(super) fn folding(mut self) -> Self {
+        for letter in b'A'..=b'Z' {
+            self.classes[usize::from(letter)] = self.class(letter.to_ascii_lowercase());
+        }
+        self
+    }
+
     /// One byte for each class, the most readable one.
     pub(crate) fn representatives(&self) -> &[u8] {
         &self.representatives

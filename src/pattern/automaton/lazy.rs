@@ -1,6 +1,6 @@
 //! Many patterns in one pass: an automaton that is made deterministic only where it is walked.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use super::front::{Front, Fronts, Marks};
 use super::nfa::{Nfa, StateId};
@@ -45,10 +45,12 @@ pub struct LazyDfa {
     fronts: Fronts,
     marks: Marks,
     words: usize,
+    /// How many classes of bytes there are.
+    width: usize,
     limit: usize,
-    ids: HashMap<Front, DfaState>,
+    ids: FxHashMap<Front, DfaState>,
     /// The states by where their items come from: most classes of bytes lead a state to one of few others.
-    moves: HashMap<Box<[StateId]>, DfaState>,
+    moves: FxHashMap<Box<[StateId]>, DfaState>,
     items: Vec<Front>,
     /// How many numbers `items` and `moves` hold together.
     held: usize,
@@ -60,17 +62,27 @@ impl LazyDfa {
     /// An automaton for the patterns of `nfa` that never holds more than `limit` states (at least 3: the start,
     /// where a walk is, and where it goes).
     pub fn new(nfa: Nfa, limit: usize) -> Self {
+        Self::of(Fronts::new(nfa), limit)
+    }
+
+    /// The same for patterns in lower case; ASCII letters of either case in a subject are read as lower-case ones.
+    pub fn folding(nfa: Nfa, limit: usize) -> Self {
+        Self::of(Fronts::new(nfa).folding(), limit)
+    }
+
+    fn of(fronts: Fronts, limit: usize) -> Self {
         let mut dfa = Self {
-            words: (nfa.pattern_count() as usize).div_ceil(64).max(1),
+            words: fronts.starts().len().div_ceil(64).max(1),
+            width: fronts.representatives().len(),
             limit: limit.max(3),
-            ids: HashMap::new(),
-            moves: HashMap::new(),
+            ids: FxHashMap::default(),
+            moves: FxHashMap::default(),
             items: Vec::new(),
             held: 0,
             next: Vec::new(),
             accepts: Vec::new(),
             marks: Marks::default(),
-            fronts: Fronts::new(nfa),
+            fronts,
         };
         dfa.add_start();
         dfa
@@ -127,7 +139,7 @@ impl LazyDfa {
     /// # Errors
     /// [`TooManyStates`]; the automaton stays usable.
     pub fn step(&mut self, state: DfaState, class: ByteClass) -> Result<DfaState, TooManyStates> {
-        let slot = state as usize * self.fronts.representatives().len() + usize::from(class);
+        let slot = state as usize * self.width + usize::from(class);
         match self.next[slot] {
             UNKNOWN => self.make(state, class, slot),
             known => Ok(known),
@@ -197,7 +209,7 @@ impl LazyDfa {
         for pattern in self.fronts.ends(&items, is_start, &mut self.marks) {
             self.accepts[from + pattern as usize / 64] |= 1 << (pattern % 64);
         }
-        self.next.resize(self.next.len() + self.fronts.representatives().len(), UNKNOWN);
+        self.next.resize(self.next.len() + self.width, UNKNOWN);
         if !is_start {
             self.ids.insert(items.clone(), id);
         }
@@ -253,6 +265,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_folding_automaton_reads_either_case() {
+        let mut nfa = Nfa::new();
+        nfa.add(&Pattern::subpath("/ab"), &Variables::none());
+        nfa.add(&Pattern::new(PatternKind::Regex, "[a-c]x$", false).unwrap(), &Variables::none());
+        let mut dfa = LazyDfa::folding(nfa, 100);
+        assert_eq!(dfa.matches(b"/AB/cX"), [0b11]);
+        assert_eq!(dfa.matches(b"/aB"), [0b01]);
+        assert_eq!(dfa.matches(b"/b"), [0]);
     }
 
     #[test]
