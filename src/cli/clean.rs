@@ -11,6 +11,7 @@ use super::files;
 use crate::diag::Code;
 use crate::sandbox::Cancel;
 use crate::sandbox::seatbelt::launchd::{self, Job, LaunchError, STAGES, Stage, Worker, copy_tree};
+use crate::sandbox::seatbelt::{Claim, Proof, System, leave_nonce};
 
 /// How long a worker may take.
 const LIMIT: Duration = Duration::from_secs(6 * 60 * 60);
@@ -86,6 +87,8 @@ fn through_launchd(
     arguments.extend(context.json.then(|| "--json".to_owned()));
     arguments.extend(clean.options.iter().cloned());
     let job = Job::of(stage, id, &arguments);
+    let nonce = uuid::Uuid::new_v4().to_string();
+    leave_nonce(&stage.root, &job.label, &nonce).map_err(|error| unavailable(&error.to_string()))?;
     let worker = launchd::run(clean.launchctl, user(stage)?, stage, &job, LIMIT, clean.cancel)
         .map_err(|error| failure(&error))?;
     let Ok(latest) = std::fs::read_to_string(stage.out.join("LATEST")) else { return Ok((worker, None)) };
@@ -95,9 +98,26 @@ fn through_launchd(
         return Err(unavailable("the worker's LATEST names no bundle"));
     }
     let (from, to) = (stage.out.join(name), clean.out.join(name));
+    let manifest = std::fs::read(from.join("run_manifest.json")).ok();
+    let manifest: Option<Value> = manifest.and_then(|text| serde_json::from_slice(&text).ok());
+    if manifest.as_ref().and_then(|manifest| manifest.get("clean_proof")?.get("nonce")?.as_str()) != Some(&nonce) {
+        return Err(unavailable("the bundle is not the worker's: it does not hold the nonce of its stage"));
+    }
     copy_tree(&from, &to, &stage.root).map_err(|error| failure(&error))?;
     files::write_atomically(context, &clean.out.join("LATEST"), latest.as_bytes(), &[])?;
     Ok((worker, Some(to)))
+}
+
+/// Shows that this process is the worker of the stage at `root`.
+///
+/// # Errors
+/// Exit 69 with what does not hold.
+pub(super) fn prove(root: &Path, library: Option<&Path>) -> Result<Proof, Box<Failure>> {
+    let refused = |reason: String| unavailable(&format!("not in the clean channel: {reason}"));
+    let system = System::open(library).map_err(|error| refused(error.to_string()))?;
+    let service_name = std::env::var("XPC_SERVICE_NAME").ok();
+    let (pid, parent) = (std::process::id(), std::os::unix::process::parent_id());
+    Proof::of(&system, root, Claim { pid, parent, service_name: service_name.as_deref() }).map_err(refused)
 }
 
 /// The user whose session the worker runs in: the owner of what was just made.

@@ -145,7 +145,7 @@ impl Args {
             log: self.log_tool.clone(),
             reports: std::env::home_dir().map(|home| home.join("Library/Logs/DiagnosticReports")),
             parameters: context.params.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
-            stage: self.staged.clone(),
+            clean: self.staged.as_deref().map(|stage| clean::prove(stage, self.system.as_deref())).transpose()?,
         };
         let world = world::read(context, self.world.as_deref())?;
         let setup =

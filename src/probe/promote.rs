@@ -40,6 +40,8 @@ pub fn promotion_packet(folder: &Path) -> Result<PromotionPacket, ProbeError> {
     let check_self = record.as_ref().and_then(|record| record.get("sandbox_check_self").cloned());
     let sandboxed = check_self.as_ref().and_then(|check| check.get("sandboxed")?.as_bool());
     let channel = manifest.as_ref().map(|manifest| manifest.head.channel.clone());
+    // Bundles of the older tools have no proof; one of ours without it was not made in that channel.
+    let unproven = manifest.as_ref().is_some_and(|ours| ours.tool_version.is_some() && ours.clean_proof.is_none());
     let has = |name: &str| folder.join(name).is_file();
     let outcome = check.index.as_ref().map(|index| index.status.as_str());
     let unverified = !check.missing.is_empty() || !check.digest_mismatches.is_empty() || !check.unlisted.is_empty();
@@ -47,7 +49,7 @@ pub fn promotion_packet(folder: &Path) -> Result<PromotionPacket, ProbeError> {
         (manifest.is_none(), "manifest_missing"),
         (check.state.is_none(), "run_status_missing"),
         (check.state == Some(RunState::InProgress), "bundle_in_progress"),
-        (channel.as_deref() != Some(CLEAN_CHANNEL), "not_clean_channel"),
+        (channel.as_deref() != Some(CLEAN_CHANNEL) || unproven, "not_clean_channel"),
         (record.is_none(), "apply_preflight_missing"),
         (sandboxed == Some(true), "already_sandboxed"),
         (apply_ok == Some(false), "apply_failed"),

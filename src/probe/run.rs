@@ -294,6 +294,7 @@ impl Documents<'_> {
             host: self.options.identity.host.clone(),
             only: self.set.only.clone(),
             backend: Some(self.options.backend.kind().name().to_owned()),
+            clean_proof: self.options.backend.clean_proof(),
             time_limit_s: self.options.backend.time_limit().map(|limit| limit.as_secs_f64()),
             world: self.options.backend.world().map(World::to_json),
             tool_version: Some(env!("CARGO_PKG_VERSION").to_owned()),

@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 
 use crate::probe::artifact::MismatchPacket;
 use crate::probe::artifact::{
-    ArtifactIndex, MismatchSummary, RunManifest, RunStatus, RuntimeDiffs, RuntimeResults, Summary,
+    ArtifactIndex, BaselineResults, MismatchSummary, ObserverResults, OracleResults, RunManifest, RunStatus,
+    RuntimeDiffs, RuntimeResults, Summary,
 };
 use crate::probe::bundle::{self, STATUS};
 use crate::probe::{ProbeError, sha256_hex};
@@ -28,6 +29,12 @@ pub struct Bundle {
     pub mismatches: MismatchSummary,
     /// `mismatch_packets.jsonl`
     pub packets: Vec<MismatchPacket>,
+    /// `baseline_results.json`, when that lane was on.
+    pub baseline: Option<BaselineResults>,
+    /// `oracle_results.json`, when that lane was on.
+    pub oracle: Option<OracleResults>,
+    /// `observer_results.json`; only backends with an observer write one.
+    pub observer: Option<ObserverResults>,
     /// `runtime_diffs.json`; other tools write none.
     pub diffs: Option<RuntimeDiffs>,
     /// The profiles that were put in force, by their path in the bundle.
@@ -60,6 +67,9 @@ impl Bundle {
             summary: files.document("summary.json")?.ok_or_else(|| needed("summary.json"))?,
             mismatches: files.document("mismatch_summary.json")?.ok_or_else(|| needed("mismatch_summary.json"))?,
             packets: files.lines("mismatch_packets.jsonl")?,
+            baseline: files.document("baseline_results.json")?,
+            oracle: files.document("oracle_results.json")?,
+            observer: files.document("observer_results.json")?,
             diffs: files.document("runtime_diffs.json")?,
             results,
             profiles,

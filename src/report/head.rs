@@ -117,6 +117,7 @@ fn navigation(body: &mut Markup, view: &View<'_>) {
         ("#stages", "Stages", None),
         ("#mismatches", "Mismatches", Some(view.bundle.mismatches.mismatches.len())),
         ("#denials", "Denials", Some(view.denials)),
+        ("#lanes", "Lanes", None),
         ("#profiles", "Profiles", Some(view.bundle.results.len())),
     ];
     body.element("nav", &[("aria-label", "Sections")], |nav| {

@@ -19,6 +19,7 @@ mod bundle;
 mod code;
 mod denials;
 mod head;
+mod lanes;
 mod markup;
 mod matrix;
 mod mismatches;
@@ -51,6 +52,7 @@ pub fn page(bundle: &Bundle) -> String {
                 stages::section(main, &view);
                 mismatches::section(main, &view);
                 denials::section(main, &view);
+                lanes::section(main, &view);
                 profiles::section(main, &view);
             });
             head::footer(body, &view);

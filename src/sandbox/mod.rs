@@ -148,13 +148,13 @@ pub struct MacSetup {
     pub reports: Option<PathBuf>,
     /// Parameters that profiles are applied with.
     pub parameters: Vec<(String, String)>,
-    /// The private folder of a process that launchd has started: nobody above it is sandboxed.
-    pub stage: Option<PathBuf>,
+    /// That launchd has started this process for a stage: nobody above it is sandboxed.
+    pub clean: Option<seatbelt::Proof>,
 }
 
 impl Default for MacSetup {
     fn default() -> Self {
-        Self { library: None, log: PathBuf::from("/usr/bin/log"), reports: None, parameters: Vec::new(), stage: None }
+        Self { library: None, log: PathBuf::from("/usr/bin/log"), reports: None, parameters: Vec::new(), clean: None }
     }
 }
 
@@ -436,6 +436,11 @@ pub trait Backend: Sync {
 
     /// The private folder that the run was copied to, in the clean channel.
     fn stage(&self) -> Option<&Path> {
+        None
+    }
+
+    /// What shows that the channel is the clean one.
+    fn clean_proof(&self) -> Option<serde_json::Value> {
         None
     }
 

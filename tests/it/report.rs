@@ -11,6 +11,7 @@ use sbpl::probe::{self, Clock, Files, Identity, PlanSet, ProbeError, ReadFailure
 use sbpl::profile::{EvalOptions, NoImports};
 use sbpl::report::{Bundle, page};
 use sbpl::sandbox::Simulated;
+use serde_json::{Value, json};
 
 /// Always the same moment.
 struct Noon;
@@ -129,6 +130,9 @@ fn hostile(mut bundle: Bundle, text: &str) -> Bundle {
         Some(Host { os: word(), version: Some(word()), build: Some(word()), arch: word(), ..Host::default() });
     bundle.summary.status = word();
     bundle.status.error = Some(word());
+    for row in bundle.baseline.iter_mut().flat_map(|lane| &mut lane.results) {
+        row.error = Some(word());
+    }
     for mismatch in &mut bundle.mismatches.mismatches {
         mismatch.profile_id = word();
         mismatch.mismatch_type = word();
@@ -159,7 +163,49 @@ fn hostile(mut bundle: Bundle, text: &str) -> Bundle {
         diff.text.push_str(text);
     }
     bundle.profiles.values_mut().for_each(|profile| profile.extend(text.as_bytes()));
+    with_lanes(bundle, text)
+}
+
+/// As if an oracle and a log had spoken about the first probe.
+fn with_lanes(mut bundle: Bundle, text: &str) -> Bundle {
+    let id = bundle.results.values().next().unwrap().probes[0].expectation_id.clone();
+    let head = json!({"schema_version": "x", "world_id": text, "run_id": text});
+    let document = |more: Value| {
+        let mut document = head.clone();
+        document.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        document
+    };
+    let oracle = document(json!({
+        "calibration": [{"number": 1, "calibrated": true}, {"number": 2, "calibrated": false}],
+        "results": [{
+            "world_id": text, "run_id": text, "expectation_id": id, "operation": text, "filter_type": 2,
+            "filter_type_name": text, "argument": text, "decision": text, "stage": text, "calibrated": false,
+        }],
+    }));
+    let entry = json!({"verdict": text, "operation": text, "argument": text});
+    let observer = document(json!({
+        "status": text, "reason": text, "command": [], "notices": [], "unmatched": 3,
+        "results": [{"expectation_id": id, "pid": 1, "witness": true, "entries": [entry]}],
+    }));
+    bundle.oracle = serde_json::from_value(oracle).unwrap();
+    bundle.observer = serde_json::from_value(observer).unwrap();
     bundle
+}
+
+/// The lanes stand beside the results and say how far they are to be believed.
+#[test]
+fn the_other_lanes_are_shown() {
+    let bundle = example_bundle();
+    let section = |html: String| {
+        let start = html.find("<section id=\"lanes\"").unwrap();
+        html[start..].split("</section>").next().unwrap().to_owned()
+    };
+    let plain = section(page(&bundle));
+    assert!(plain.contains("probes permitted without a profile") && plain.contains("No lane says more"), "{plain}");
+    let html = section(page(&with_lanes(bundle, "said")));
+    assert!(html.contains("1 answers, 1 of 2 kinds of argument calibrated"), "{html}");
+    assert!(html.contains("said, not calibrated") && html.contains("1 entries of probes, 3 of others"), "{html}");
+    assert_eq!(html.matches("class=\"row\"").count(), 1);
 }
 
 fn check_hostile(text: &str) {

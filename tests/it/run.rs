@@ -326,27 +326,44 @@ fn plan_digests_are_those_of_python() {
     assert_eq!(digest(small), "efa6564cfe02eda885f3d536471fbf944e2543eaca11c13b53ce160e2c15448c");
 }
 
-/// Killed at any moment, a run leaves bundles that are complete and verified or are refused, and the next run goes through.
+/// Killed at any moment, a run leaves bundles that are complete and verified or are refused, and the next run goes through: when
+/// nothing is executed, and with real processes where they can be supervised.
 #[cfg(unix)]
 #[test]
 fn killed_runs() {
+    killed(&["--backend", "simulated"]);
+    // Here or elsewhere, `auto` takes the best there is.
+    killed(&["--backend", "auto"]);
+}
+
+#[cfg(unix)]
+fn killed(options: &[&str]) {
     use std::process::{Command, Stdio};
-    use std::time::Duration;
+    use std::time::Instant;
     let out = tempfile::tempdir().unwrap();
     // Nobody removes the fixtures of a killed run.
     let scratch = tempfile::tempdir().unwrap();
     let run = || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sbpl"));
-        command.env("TMPDIR", scratch.path());
-        command.args(["run", "--out"]).arg(out.path()).stdout(Stdio::null()).spawn().unwrap()
+        command.env("TMPDIR", scratch.path()).args(["run", "-q", "--out"]).arg(out.path()).args(options);
+        command.stdout(Stdio::null()).spawn().unwrap()
     };
-    for round in 0..24_u64 {
+    let start = Instant::now();
+    assert!(run().wait().unwrap().success());
+    let whole = start.elapsed();
+    let mut killed = 0;
+    for round in 0..20_u32 {
         let mut child = run();
-        // Different moments of a run that takes some tens of milliseconds; no two rounds wait the same.
-        std::thread::sleep(Duration::from_micros(round * round * 130 % 60_000));
+        // Moments all over a run, none of them twice; the last ones are of its end, where the bundle is committed.
+        std::thread::sleep(if round < 14 {
+            whole * (round * 37 % 100) / 100
+        } else {
+            whole * (80 + 4 * (round - 14)) / 100
+        });
         child.kill().unwrap();
-        child.wait().unwrap();
+        killed += usize::from(!child.wait().unwrap().success());
     }
+    assert!(killed > 5, "{killed} of 20 were killed");
     assert!(run().wait().unwrap().success());
     let listing = bundle::list(out.path()).unwrap();
     let latest = listing.latest.unwrap();

@@ -542,6 +542,8 @@ set --  "$3"
 words=$(sed -n '/<array>/,/<\/array>/s/.*<string>\(.*\)<\/string>.*/\1/p' "$1" | sed 's/&gt;/>/g; s/&lt;/</g; s/&amp;/\&/g')
 stdout=$(sed -n '/StandardOutPath/{n;s/.*<string>\(.*\)<\/string>.*/\1/p;}' "$1")
 stderr=$(sed -n '/StandardErrorPath/{n;s/.*<string>\(.*\)<\/string>.*/\1/p;}' "$1")
+XPC_SERVICE_NAME=${STANDIN_NAME-$(sed -n '/<key>Label/{n;s/.*<string>\(.*\)<\/string>.*/\1/p;}' "$1")}
+export XPC_SERVICE_NAME
 set --
 while IFS= read -r word; do set -- "$@" "$word"; done <<EOF
 $words
@@ -560,10 +562,14 @@ fn the_clean_channel_brings_its_bundle_back() {
     let stages = tempfile::tempdir().unwrap();
     let (tool, place) = (tool.to_str().unwrap().to_owned(), stages.path().to_str().unwrap().to_owned());
     let options = ["--channel", "launchd_clean", "--launchctl", &tool, "--stages", &place];
-    let (status, stderr, bundle) = plan.run(&[], &options);
+    let launchd = ("STANDIN_LAUNCHD", "1");
+    let (status, stderr, bundle) = plan.run(&[launchd], &options);
     assert_eq!(status, 0, "{stderr}");
     let manifest = document(&bundle, "run_manifest.json");
     assert_eq!((&manifest["channel"], &manifest["stage_used"]), (&json!("launchd_clean"), &json!(true)));
+    let proof = &manifest["clean_proof"];
+    assert!(proof["service_name"].as_str().unwrap().starts_with("org.sbpl.run."), "{proof}");
+    assert_eq!((&proof["ancestors"][1], &proof["sandboxed"]), (&json!(1), &json!(false)));
     assert!(manifest["stage_root"].as_str().unwrap().starts_with(&place));
     check("run_manifest", &manifest);
     // The stage is gone, the bundle is whole, and nothing speaks against its decisions.
@@ -575,6 +581,14 @@ fn the_clean_channel_brings_its_bundle_back() {
     assert_eq!(direct, 0);
     let packet = sbpl::probe::promotion_packet(&bundle).unwrap();
     assert_eq!(packet.promotability.reasons, ["not_clean_channel"]);
+    // Who says so and cannot show it is refused: nobody made the stage, launchd did not start it, or calls it otherwise.
+    let staged = stages.path().to_str().unwrap();
+    let (status, stderr, _) = plan.run(&[launchd, ("XPC_SERVICE_NAME", "x")], &["--staged", staged]);
+    assert!(status == 69 && stderr.contains("not in the clean channel: no nonce in the stage"), "{status} {stderr}");
+    let (status, stderr, _) = plan.run(&[], &options);
+    assert!(status == 69 && stderr.contains("which is not launchd, is above the shell"), "{status} {stderr}");
+    let (status, stderr, _) = plan.run(&[launchd, ("STANDIN_NAME", "org.other")], &options);
+    assert!(status == 69 && stderr.contains("launchd calls this job \"org.other\""), "{status} {stderr}");
 }
 
 /// What launchd refuses is no result: nothing is written, the stage is gone.

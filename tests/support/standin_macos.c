@@ -8,6 +8,7 @@
  *   STANDIN_APPLY=ERRNO   sandbox_apply fails
  *   STANDIN_SHIFT         sandbox_check takes the numbers of compiled filters
  *   STANDIN_CRASH         dies while a profile with a deny is put in force
+ *   STANDIN_LAUNCHD       every process is a child of launchd
  *   STANDIN_LOST          rights to services are gone once a profile is in force
  *   STANDIN_SIP=BITS      what csr_get_active_config says; without it that fails */
 
@@ -182,6 +183,7 @@ int proc_pidinfo(int pid, int flavor, uint64_t argument, void *out, int length) 
     if (refused("process-info-pidinfo", NULL)) return fail(EPERM, NULL), 0;
     if (pid == 999999) return fail(ESRCH, NULL), 0;
     memset(out, 0, 136);
+    ((unsigned *)out)[4] = getenv("STANDIN_LAUNCHD") ? 1 : 4242;
     return 136;
 }
 

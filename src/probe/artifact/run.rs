@@ -70,6 +70,9 @@ pub struct RunManifest {
     /// Backend that ran it (ours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backend: Option<String>,
+    /// What shows that the channel is the clean one (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clean_proof: Option<Value>,
     /// Longest time of a probe under its profile, in seconds; half of it without. `None`: nothing is executed (ours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_limit_s: Option<f64>,

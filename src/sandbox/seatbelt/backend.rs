@@ -291,7 +291,7 @@ impl Backend for Seatbelt {
     }
 
     fn channel(&self) -> &'static str {
-        if self.mac.stage.is_some() { "launchd_clean" } else { "direct" }
+        if self.mac.clean.is_some() { "launchd_clean" } else { "direct" }
     }
 
     fn prepare(&self, actions: &[Action]) -> Result<Vec<Fixture>, SandboxError> {
@@ -329,7 +329,11 @@ impl Backend for Seatbelt {
     }
 
     fn stage(&self) -> Option<&Path> {
-        self.mac.stage.as_deref()
+        self.mac.clean.as_ref().map(|proof| proof.root())
+    }
+
+    fn clean_proof(&self) -> Option<Value> {
+        self.mac.clean.as_ref().map(|proof| json!(proof))
     }
 
     fn check_self(&self) -> Option<Value> {

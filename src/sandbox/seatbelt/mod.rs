@@ -10,7 +10,9 @@ mod crash;
 mod fixtures;
 pub mod launchd;
 mod observer;
+mod proof;
 mod spawn;
+// Functions of the system are called by their addresses.
 #[allow(unsafe_code)]
 mod system;
 // The C interface of libraries that are chosen at run time cannot be called otherwise.
@@ -25,4 +27,5 @@ pub use check::{
 };
 pub use confine::{Confinement, confine};
 pub use crash::CrashReport;
+pub use proof::{Claim, Proof, leave_nonce};
 pub use system::{Applied, CallError, Checked, Held, Opened, Spelling, System};

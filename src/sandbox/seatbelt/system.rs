@@ -438,6 +438,23 @@ impl System {
         Ok(if rc > 0 { Ok(rc) } else { Err(errno()) })
     }
 
+    /// The parent of a process, or an error number.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub fn parent_of(&self, pid: u32) -> Result<Result<u32, i32>, CallError> {
+        /// Where `pbi_ppid` is in `proc_bsdinfo`: behind flags, status, exit status and the process's own id.
+        const PARENT: usize = 16;
+        let info = need(self.table.pid_info, "proc_pidinfo")?;
+        let (flavor, length) = BSD_INFO;
+        let mut room = vec![0_u8; length];
+        clear_errno();
+        // SAFETY: `room` has `length` bytes.
+        let rc = unsafe { info(pid as c_int, flavor, 0, room.as_mut_ptr().cast::<c_void>(), length as c_int) };
+        let number = room.get(PARENT..PARENT + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_ne_bytes);
+        Ok(number.filter(|_| rc > PARENT as c_int).ok_or_else(errno))
+    }
+
     /// Sends a signal: nothing, or an error number.
     ///
     /// # Errors
