@@ -45,4 +45,6 @@ pub(super) const CODES: &[(Code, &str)] = &[
     (Code("E0781"), "the profile refuses to execute the command"),
     (Code("E0782"), "a command could not be run"),
     (Code("E0783"), "a profile that cannot be put in force"),
+    (Code("E0784"), "macOS refuses the profile of a command"),
+    (Code("E0785"), "denials of a command cannot be told with that backend"),
 ];

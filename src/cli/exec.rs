@@ -19,6 +19,8 @@ use crate::probe::Files;
 use crate::probe::golden;
 use crate::profile::{ImportRequest, Loader};
 use crate::sandbox::judge::Judge;
+use crate::sandbox::log::PREDICATE;
+use crate::sandbox::seatbelt::{CallError, NotReplaced, Profile, System, replace};
 use crate::sandbox::supervised::{Command, How, Mapping, SuperviseError, Supervisor, availability};
 use crate::sandbox::{BackendKind, ProfileInput, Rules, SandboxError};
 
@@ -26,6 +28,8 @@ const CODE_NO_PROFILE: Code = Code("E0780");
 const CODE_REFUSED: Code = Code("E0781");
 const CODE_NOT_RUN: Code = Code("E0782");
 const CODE_JUDGE: Code = Code("E0783");
+const CODE_NOT_APPLIED: Code = Code("E0784");
+const CODE_LOG: Code = Code("E0785");
 
 /// Run a command under a profile.
 ///
@@ -59,6 +63,9 @@ pub(super) struct Args {
     /// How the profile is put in force.
     #[arg(long, value_enum, default_value_t = Choice::Auto, value_name = "BACKEND")]
     backend: Choice,
+    /// A library in the place of macOS, for --backend seatbelt.
+    #[arg(long, value_name = "PATH")]
+    system: Option<PathBuf>,
     /// The command and its arguments.
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -82,9 +89,17 @@ struct Loaded {
 
 impl Args {
     pub(super) fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
+        if self.is_seatbelt() {
+            return self.under_seatbelt(context);
+        }
         let world = world::read(context, self.world.as_deref())?;
         let loaded = self.load(context)?;
-        self.check_backend()?;
+        availability().map_err(|reason| {
+            unavailable(SandboxError::Unavailable {
+                backend: BackendKind::Supervised.name(),
+                reason: reason.to_string(),
+            })
+        })?;
         let mut log = match &self.log_denials {
             None => Log::Off,
             Some(None) => Log::table(),
@@ -93,23 +108,65 @@ impl Args {
         self.supervise(context, &loaded, world, &mut log)
     }
 
-    fn check_backend(&self) -> Result<(), Box<Failure>> {
-        let unavailable = |backend: BackendKind, reason: String| {
-            let error = SandboxError::Unavailable { backend: backend.name(), reason };
-            Failure::from_diagnostics(Exit::Unavailable, vec![error.to_diagnostic()], SourceMap::new())
-        };
+    fn is_seatbelt(&self) -> bool {
         match self.backend {
-            Choice::Seatbelt => {
-                let reason = "commands are not run under the sandbox of macOS yet; sandbox-exec does that".to_owned();
-                Err(unavailable(BackendKind::Seatbelt, reason))
-            }
-            Choice::Auto | Choice::Supervised => {
-                availability().map_err(|reason| unavailable(BackendKind::Supervised, reason.to_string()))
-            }
+            Choice::Auto => cfg!(target_os = "macos") || self.system.is_some(),
+            choice => choice == Choice::Seatbelt,
         }
     }
 
-    fn load(&self, context: &mut Context) -> Result<Loaded, Box<Failure>> {
+    /// Becomes the command under the sandbox of macOS. The profile means what macOS says: it is not evaluated here.
+    fn under_seatbelt(&self, context: &mut Context) -> Result<Exit, Box<Failure>> {
+        let system = System::open(self.system.as_deref()).map_err(unavailable)?;
+        if self.log_denials.is_some() {
+            let message = "--log-denials is not available with --backend seatbelt: macOS tells denials to its log only";
+            let help =
+                format!("log stream --style compact --predicate '{PREDICATE}' shows them while the command runs");
+            return Err(Failure::new(Exit::Unavailable, CODE_LOG, message).with_help(help));
+        }
+        if self.world.is_some() {
+            context.tell("--world is not used: macOS has a file system of its own");
+        }
+        let (path, source) = self.read(context)?;
+        let is_blob = side::is_blob(source.text());
+        let source = if is_blob { source } else { shim::held(context, source, &self.shims)? };
+        let parameters: Vec<_> = context.params.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        let profile = match std::str::from_utf8(source.text()) {
+            _ if is_blob => Profile::Blob(source.text()),
+            Ok(text) => Profile::Text(text, &parameters),
+            Err(_) => {
+                let message = format!("{}: is no UTF-8, which macOS takes only", path.display());
+                return Err(Failure::new(Exit::BadInput, CODE_JUDGE, message));
+            }
+        };
+        let Some((program, arguments)) = self.command.split_first() else { return Ok(Exit::Usage) };
+        let failed = replace(&system, profile, std::process::Command::new(program).args(arguments));
+        let shown = program.to_string_lossy();
+        Err(match failed {
+            NotReplaced::Call(error @ CallError::Missing(_)) => unavailable(SandboxError::Unavailable {
+                backend: BackendKind::Seatbelt.name(),
+                reason: error.to_string(),
+            }),
+            NotReplaced::Call(error @ CallError::Nul(_)) => Failure::new(Exit::BadInput, CODE_JUDGE, error.to_string()),
+            NotReplaced::Apply(_) => {
+                let nested = system.is_sandboxed(std::process::id()).is_ok_and(|checked| checked.rc == 1);
+                let failure = Failure::new(Exit::Refused, CODE_NOT_APPLIED, failed.to_string());
+                if nested {
+                    failure.with_help("this process is sandboxed already; macOS takes no second profile")
+                } else {
+                    failure
+                }
+            }
+            NotReplaced::Exec(error) if error.raw_os_error() == Some(libc::EPERM) => refused(&shown),
+            NotReplaced::Exec(error) => {
+                let message = format!("exec of '{shown}' failed: {}", files::describe(&error));
+                Failure::new(Exit::Refused, CODE_NOT_RUN, message)
+            }
+        })
+    }
+
+    /// The profile, by whichever option.
+    fn read(&self, context: &mut Context) -> Result<(PathBuf, Source), Box<Failure>> {
         let (path, source) = if let Some(path) = self.file.as_ref().or(self.blob.as_ref()) {
             (path.clone(), files::read(context, path)?)
         } else if let Some(name) = &self.name {
@@ -118,11 +175,16 @@ impl Args {
             let text = self.text.as_ref().map(|text| text.as_encoded_bytes().to_vec()).unwrap_or_default();
             (PathBuf::from("-p"), Source::new("-p", text))
         };
-        let is_blob = side::is_blob(source.text());
-        if self.blob.is_some() && !is_blob {
+        if self.blob.is_some() && !side::is_blob(source.text()) {
             let message = format!("{}: is no compiled profile", path.display());
             return Err(Failure::new(Exit::BadInput, CODE_JUDGE, message).with_help("give a profile's text with -f"));
         }
+        Ok((path, source))
+    }
+
+    fn load(&self, context: &mut Context) -> Result<Loaded, Box<Failure>> {
+        let (path, source) = self.read(context)?;
+        let is_blob = side::is_blob(source.text());
         let source = if is_blob { source } else { shim::held(context, source, &self.shims)? };
         let bytes = source.shared_text();
         let (rules, sources) = match side::of_source(context, &path, source)? {
@@ -154,10 +216,9 @@ impl Args {
                 How::TimedOut | How::Cancelled => Exit::Internal,
                 How::Signaled(signal) => Exit::Command(128u8.wrapping_add(signal as u8)),
                 How::ExecRefused => {
-                    let message = format!("exec of '{shown}' failed: Operation not permitted");
-                    return Err(Failure::new(Exit::Refused, CODE_REFUSED, message).with_help(
-                        "the profile refuses it; the shim 'process-exec' allows it, --log-denials names the rule",
-                    ));
+                    let help =
+                        "the profile refuses it; the shim 'process-exec' allows it, --log-denials names the rule";
+                    return Err(refused(&shown).with_help(help));
                 }
             },
             Err(error) => return Err(not_run(&shown, &error)),
@@ -165,6 +226,14 @@ impl Args {
         written?;
         Ok(exit)
     }
+}
+
+fn refused(program: &str) -> Box<Failure> {
+    Failure::new(Exit::Refused, CODE_REFUSED, format!("exec of '{program}' failed: Operation not permitted"))
+}
+
+fn unavailable(error: SandboxError) -> Box<Failure> {
+    Failure::from_diagnostics(Exit::Unavailable, vec![error.to_diagnostic()], SourceMap::new())
 }
 
 fn not_run(program: &str, error: &SuperviseError) -> Box<Failure> {

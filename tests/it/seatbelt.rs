@@ -226,6 +226,50 @@ fn parameters_go_with_the_text_and_blobs_to_their_own_call() {
     assert!(refused.contains("sandbox_apply: Operation not permitted"), "{refused}");
 }
 
+/// `sbpl exec` under the sandbox of macOS: the profile is put in force in this very process, which then becomes the command.
+#[test]
+fn a_command_is_what_the_process_becomes() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str, bytes: &[u8]| {
+        fs::write(folder.path().join(name), bytes).unwrap();
+        folder.path().join(name).to_str().unwrap().to_owned()
+    };
+    let text = at("p.sb", b"(version 1)\n(allow default)\n(deny process-exec* (literal \"/bin/cat\"))\n");
+    let allow = at("a.sb", b"(version 1)\n(allow default)\n");
+    let blob = folder.path().join("p.bin").to_str().unwrap().to_owned();
+    assert!(sbpl(&[]).args(["compile", &allow, "-o", &blob]).status().unwrap().success());
+    let exec = |variables: &[(&str, &str)], options: &[&str], command: &[&str]| {
+        let mut run = sbpl(variables);
+        run.arg("exec").arg("--system").arg(standin()).args(options).arg("--").args(command);
+        let child = run.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let pid = child.id();
+        let output = child.wait_with_output().unwrap();
+        let (stdout, stderr) = texts(&output);
+        (output.status.code(), stdout, stderr, pid)
+    };
+    let shell = ["/bin/sh", "-c", "echo $$; exit 5"];
+    let (status, stdout, stderr, pid) = exec(&[], &["-f", &text, "-D", "A=1", "--backend", "seatbelt"], &shell);
+    assert_eq!((status, stdout, stderr.as_str()), (Some(5), format!("{pid}\n"), "parameter A=1\n"));
+    // A library in the place of macOS is reason enough for `auto`.
+    assert_eq!(exec(&[], &["--blob", &blob], &shell).0, Some(5));
+    assert_eq!(exec(&[("STANDIN_APPLY", "1")], &["-f", &blob], &shell).0, Some(71));
+    let refused = exec(&[], &["-f", &text], &["/bin/cat", "/etc/hosts"]);
+    assert_eq!(refused.0, Some(71));
+    assert!(refused.2.contains("exec of '/bin/cat' failed: Operation not permitted"), "{}", refused.2);
+    assert_eq!(exec(&[], &["-f", &allow], &["/no/such/program"]).0, Some(71));
+    let bad = exec(&[("STANDIN_INIT", "22"), ("STANDIN_WORDS", "no such operation")], &["-f", &text], &shell);
+    assert_eq!(bad.0, Some(71));
+    assert!(bad.2.contains("E0784") && bad.2.contains("sandbox_init: no such operation"), "{}", bad.2);
+    let nested = exec(&[("STANDIN_SANDBOXED", "1")], &["-f", &allow], &shell);
+    assert!(nested.0 == Some(71) && nested.2.contains("sandboxed already"), "{}", nested.2);
+    let logged = exec(&[], &["-f", &allow, "--log-denials"], &shell);
+    assert!(logged.0 == Some(69) && logged.2.contains("log stream"), "{}", logged.2);
+    // What macOS would understand is macOS's to say.
+    let unknown = at("u.sb", b"(version 1)\n(allow default)\n(allow an-operation-of-tomorrow)\n");
+    assert_eq!(exec(&[], &["-f", &unknown], &shell).0, Some(5));
+    assert_eq!(exec(&[], &["-f", &at("bytes.sb", b"(version 1) ; \xff\n")], &shell).0, Some(65));
+}
+
 /// The numbers are believed only when known answers come back.
 #[test]
 fn an_oracle_with_other_numbers_is_not_calibrated() {

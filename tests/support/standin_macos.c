@@ -284,3 +284,12 @@ int open64(const char *path, int flags, ...) {
     if (strstr(path, "unix-permission")) return fail(EACCES, NULL);
     return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
+
+int execvp(const char *file, char *const argv[]) {
+    int (*next)(const char *, char *const[]) = (int (*)(const char *, char *const[]))dlsym(RTLD_NEXT, "execvp");
+    if (refused("process-exec*", file)) {
+        errno = EPERM;
+        return -1;
+    }
+    return next(file, argv);
+}

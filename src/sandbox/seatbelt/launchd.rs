@@ -316,8 +316,10 @@ mod tests {
         let stage = stage(folder.path());
         let tool = |script: &str| {
             let path = folder.path().join("launchctl");
-            fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            // By another process: a child that another test forks meanwhile would hold the file open for writing here.
+            let write = "printf '#!/bin/sh\n%s\n' \"$1\" > \"$0\"; chmod 755 \"$0\"";
+            let made = Command::new("/bin/sh").args(["-c", write]).arg(&path).arg(script).status();
+            assert!(made.unwrap().success());
             path
         };
         let job = Job::of(&stage, "id", &["-c".to_owned(), "exit 3".to_owned()]);

@@ -11,6 +11,7 @@ mod fixtures;
 pub mod launchd;
 mod observer;
 mod proof;
+mod replace;
 mod spawn;
 // Functions of the system are called by their addresses.
 #[allow(unsafe_code)]
@@ -28,4 +29,5 @@ pub use check::{
 pub use confine::{Confinement, confine};
 pub use crash::CrashReport;
 pub use proof::{Claim, Proof, leave_nonce};
+pub use replace::{NotReplaced, Profile, replace};
 pub use system::{Applied, CallError, Checked, Held, Opened, Spelling, System};

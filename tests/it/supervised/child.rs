@@ -149,6 +149,31 @@ fn outright() {
     tell("second listener", listener);
 }
 
+/// A folder by the name that only the model has.
+fn model_names(folder: &str) {
+    let model = format!("/private{folder}");
+    let (here, program) = (c(&model), c(&format!("{model}program")));
+    let nothing = [std::ptr::null::<libc::c_char>()];
+    let dir = open(&model);
+    tell("opened", dir);
+    tell("file in it", open(&format!("{model}open")));
+    unsafe {
+        tell("chdir", libc::chdir(here.as_ptr()).into());
+        tell("handle", libc::open(here.as_ptr(), libc::O_PATH).into());
+        tell("execve", libc::execve(program.as_ptr(), nothing.as_ptr(), nothing.as_ptr()).into());
+        let at = libc::AT_FDCWD;
+        tell(
+            "execveat",
+            libc::syscall(libc::SYS_execveat, at, program.as_ptr(), nothing.as_ptr(), nothing.as_ptr(), 0),
+        );
+        tell("made", libc::mkdir(c(&format!("{model}new")).as_ptr(), 0o700).into());
+        tell("fchdir", libc::fchdir(dir as i32).into());
+    }
+    tell_io("relative", std::fs::metadata("new"));
+    let name = std::env::current_dir().map(|name| format!("{}/", name.display()));
+    tell_io("the host's name", name.map(|name| assert_eq!(name, folder)));
+}
+
 /// Makes processes that make processes, for ever.
 fn bomb() {
     loop {
@@ -545,6 +570,7 @@ fn entry() {
         "supervise" => supervise(&argument),
         "table" => table(),
         "bomb" => bomb(),
+        "model names" => model_names(&argument),
         "neighbours" => neighbours(&argument),
         "unnamed program" => unnamed_program(),
         "others" => others(&argument),

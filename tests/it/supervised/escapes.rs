@@ -71,6 +71,21 @@ fn some_calls_are_nobodys() {
     assert_eq!(run.results().len(), 12);
 }
 
+/// What the supervisor does itself it does for names of the model too; what the kernel does fails for them, and never on another file.
+#[test]
+fn names_that_only_the_model_has() {
+    use std::os::unix::fs::PermissionsExt;
+    let fixture = Fixture::new();
+    fixture.file("open", "open\n");
+    let program = fixture.file("program", "#!/bin/sh\n");
+    std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let run = act("(allow default)", "model names", &fixture.host(""));
+    let failed: Vec<_> = run.results().into_iter().filter(|(_, errno)| *errno != 0).collect();
+    let wanted = ["chdir", "handle", "execve", "execveat"].map(|name| (name.to_owned(), libc::ENOENT));
+    assert_eq!((failed, run.results().len()), (wanted.to_vec(), 10), "{}", run.stderr());
+    assert!(Path::new(&fixture.host("new")).is_dir());
+}
+
 /// The kernel's own answers, for every row.
 #[test]
 fn every_call_that_is_nobodys_fails_as_the_table_says() {

@@ -8,6 +8,7 @@ mod calls;
 mod kept;
 mod memory;
 mod notify;
+mod numbers;
 mod permits;
 mod run;
 #[allow(unsafe_code)]

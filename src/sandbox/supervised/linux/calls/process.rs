@@ -67,9 +67,11 @@ impl Run<'_> {
             _ => (libc::AT_FDCWD, served.arg(0), 0),
         };
         let walked = self.walk_at(served, folder, path, flags)?;
-        if self.mapping.is_relocated() && served.call.name == "execve" {
-            let text = served.task.string(path)?;
-            self.check_kernel_agrees(served, libc::AT_FDCWD, &text, &walked, true)?;
+        // Without a path the descriptor is meant.
+        let text = if path == 0 { Vec::new() } else { served.task.string(path)? };
+        if walked.object.is_some() && !text.is_empty() {
+            let follow = flags & libc::AT_SYMLINK_NOFOLLOW == 0;
+            self.check_kernel_agrees(served, folder, &text, &walked, follow)?;
         }
         let refused = self.asker.refused();
         let judged = self.judge_program(served, &walked);
