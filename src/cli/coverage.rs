@@ -16,7 +16,7 @@ use crate::decide::{Budget, Decider, Engine, PATH, Request, World, operation_nam
 use crate::diag::{Code, Diagnostic, Source, SourceMap};
 use crate::policy::print::Printer;
 use crate::policy::{RuleId, RuleSource};
-use crate::probe;
+use crate::probe::{self, artifact::DecidedBy};
 use crate::profile::Evaluation;
 use crate::vocab::Target;
 
@@ -101,13 +101,7 @@ impl Args {
         let results = probe::bundle::results(&folder).map_err(run_failure)?;
         let name = |path: &str| Path::new(path).file_name().map(std::ffi::OsStr::to_owned);
         let ours = self.file.file_name();
-        let mut places: BTreeMap<(u32, u32), RuleId> = BTreeMap::new();
-        for (id, rule) in evaluation.policy.iter() {
-            let own = rule.origin.as_ref().filter(|origin| origin.location.source.0 == 0);
-            if let Some((_, at)) = own.and_then(|origin| evaluation.sources.position(origin.location)) {
-                places.insert((at.line, at.column), id);
-            }
-        }
+        let places = Places::of(evaluation);
         let (mut found, mut asked) = (false, 0);
         for result in results.values() {
             let base = result.base_profile_path.as_deref().or(result.profile_path.as_deref());
@@ -117,9 +111,8 @@ impl Args {
             found = true;
             for by in result.probes.iter().filter_map(|probe| probe.decided_by.as_ref()) {
                 asked += 1;
-                let place = by.line.zip(by.column).filter(|_| by.file == result.profile_path);
-                if let Some(id) = place.and_then(|place| places.get(&place)) {
-                    *counts.entry(*id).or_default() += 1;
+                if let Some(id) = places.find(by, result.profile_path.as_deref()) {
+                    *counts.entry(id).or_default() += 1;
                 }
             }
         }
@@ -128,6 +121,39 @@ impl Args {
             return Err(Failure::new(Exit::BadInput, CODE_RUN, message));
         }
         Ok(asked)
+    }
+}
+
+/// Where the rules of a profile stand and how they are written there. Shims move rules, so that the place alone does not say which
+/// one a run means.
+struct Places(BTreeMap<String, Vec<(Place, RuleId)>>);
+
+/// The imported file, `None` for the profile itself; line and column.
+type Place = (Option<String>, u32, u32);
+
+impl Places {
+    fn of(evaluation: &Evaluation) -> Self {
+        let mut places: BTreeMap<String, Vec<(Place, RuleId)>> = BTreeMap::new();
+        for (id, rule) in evaluation.policy.iter() {
+            let Some(location) = rule.origin.as_ref().map(|origin| origin.location) else { continue };
+            let Some((file, at)) = evaluation.sources.position(location) else { continue };
+            let Some(source) = evaluation.sources.get(location.source) else { continue };
+            let form = String::from_utf8_lossy(source.slice(location.span)).into_owned();
+            let file = (location.source.0 != 0).then(|| file.to_owned());
+            let words: Vec<&str> = form.split_whitespace().collect();
+            places.entry(words.join(" ")).or_default().push(((file, at.line, at.column), id));
+        }
+        Self(places)
+    }
+
+    /// The rule that a run recorded: of those that are written so the one at that place, else the only one.
+    fn find(&self, by: &DecidedBy, profile: Option<&str>) -> Option<RuleId> {
+        let alike = self.0.get(by.rule.as_deref()?)?;
+        let file = by.file.clone().filter(|file| Some(file.as_str()) != profile);
+        let place = by.line.zip(by.column).map(|(line, column)| (file, line, column));
+        let exact = alike.iter().find(|(each, _)| Some(each) == place.as_ref());
+        let only = if let [only] = alike.as_slice() { Some(only) } else { None };
+        exact.or(only).map(|(_, id)| *id)
     }
 }
 
@@ -169,6 +195,7 @@ fn ask_one(engine: &Engine, line: &str, world: &World) -> Result<BTreeMap<Decide
     for argument in &row.args {
         request.add_argument(target, argument).map_err(|error| error.to_string())?;
     }
+    request.take_variables(world);
     match &row.path {
         None => Ok(deciders(engine, [&request])),
         Some(_) if !target.accepts(operation, PATH) => Err(format!("{} takes no path", row.operation)),

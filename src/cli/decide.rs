@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 use super::context::Context;
 use super::decided::{Asked, Judge};
 use super::exit::{Exit, Failure};
-use super::files;
 use super::question::Question;
 use super::side::{self, Side};
+use super::{files, parallel};
 use crate::decide::{Answer, Engine, Graph, Request, World};
-use crate::diag::{Code, SourceMap};
+use crate::diag::{Code, Diagnostic, SourceMap};
+use crate::profile::Evaluation;
 
 const CODE_FOLDER: Code = Code("E0748");
 
@@ -45,35 +46,55 @@ fn exit(answer: Answer) -> Exit {
     }
 }
 
+/// An answer, its text, its document, and what is to be said of the profile besides.
+struct Outcome {
+    answer: Answer,
+    text: String,
+    document: Value,
+    sources: SourceMap,
+    warnings: Vec<Diagnostic>,
+}
+
 impl Args {
     pub(super) fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
         let world = self.question.world(context)?;
         if self.all {
             return self.run_all(context, &world);
         }
-        let (answer, text, document) = self.ask(context, &self.file, &world)?;
+        let outcome = self.ask(context, &self.file, &world)?;
+        context.report(&outcome.sources, &outcome.warnings);
         if context.json {
-            context.print_json(&document);
+            context.print_json(&outcome.document);
         } else {
-            context.print(text);
+            context.print(outcome.text);
         }
-        Ok(exit(answer))
+        Ok(exit(outcome.answer))
     }
 
-    /// Asks every profile of a folder. A file that cannot be evaluated is reported and does not stop the others.
+    /// Asks every profile of a folder, several at a time. A file that cannot be evaluated is reported and does not stop the others.
     fn run_all(&self, context: &mut Context, world: &World) -> Result<Exit, Box<Failure>> {
-        let entries = std::fs::read_dir(&self.file).map_err(|error| {
-            Failure::new(Exit::NoInput, CODE_FOLDER, format!("{}: {}", self.file.display(), files::describe(&error)))
-        })?;
+        let failure = |what: &str| Failure::new(Exit::NoInput, CODE_FOLDER, format!("{}: {what}", self.file.display()));
+        let entries = std::fs::read_dir(&self.file).map_err(|error| failure(&files::describe(&error)))?;
         let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
         paths.retain(|path| path.extension().is_some_and(|extension| extension == "sb"));
         paths.sort();
+        if paths.is_empty() {
+            return Err(failure("no file in this folder ends in .sb"));
+        }
+        let asked: &Context = context;
+        let outcomes = parallel::map(paths, |path| {
+            let outcome = self.ask(asked, &path, world);
+            (path, outcome)
+        });
         let mut worst = Exit::Fine;
         let mut rows = Vec::new();
-        for path in &paths {
+        for (path, outcome) in outcomes {
             let shown = path.display().to_string();
-            let (word, status) = match self.ask(context, path, world) {
-                Ok((answer, _, _)) => (answer.name(), exit(answer)),
+            let (word, status) = match outcome {
+                Ok(outcome) => {
+                    context.report(&outcome.sources, &outcome.warnings);
+                    (outcome.answer.name(), exit(outcome.answer))
+                }
                 Err(failure) if failure.exit == Exit::BadInput => {
                     context.report(&failure.sources, &failure.diagnostics);
                     ("bad", Exit::BadInput)
@@ -96,19 +117,21 @@ impl Args {
         Ok(worst)
     }
 
-    fn ask(&self, context: &mut Context, file: &Path, world: &World) -> Result<(Answer, String, Value), Box<Failure>> {
-        match side::read(context, file)? {
+    fn ask(&self, context: &Context, file: &Path, world: &World) -> Result<Outcome, Box<Failure>> {
+        match side::load(context, file)? {
             Side::Profile(evaluation) => {
-                let evaluation = *evaluation;
-                let request = self.question.request(evaluation.policy.target(), &self.operation, world)?;
-                let engine = Engine::new(evaluation.policy);
-                self.judge(&Judge::Policy(&engine, &evaluation.sources), &request, world)
+                let Evaluation { policy, sources, warnings, .. } = *evaluation;
+                let request = self.question.request(policy.target(), &self.operation, world)?;
+                let engine = Engine::new(policy);
+                let (answer, text, document) = self.judge(&Judge::Policy(&engine, &sources), &request, world)?;
+                Ok(Outcome { answer, text, document, sources, warnings })
             }
             Side::Blob(program) => {
                 let graph = Graph::new(&program, self.profile.as_deref());
                 let graph = graph.map_err(|error| side::graph_failure(file, &error))?;
                 let request = self.question.request(graph.target(), &self.operation, world)?;
-                self.judge(&Judge::Graph(&graph, &program), &request, world)
+                let (answer, text, document) = self.judge(&Judge::Graph(&graph, &program), &request, world)?;
+                Ok(Outcome { answer, text, document, sources: SourceMap::new(), warnings: Vec::new() })
             }
         }
     }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::blob::{Program, ProgramNode, TerminalId};
 use crate::compile::decompile::terminal_modifiers;
+use crate::decide::lift::condition;
 use crate::decide::world::Step as WalkStep;
 use crate::decide::{
     Answer, Answered, Decider, Engine, Graph, GraphVerdict, PathVerdict, Request, Truth, Verdict, World, WorldError,
@@ -11,7 +12,7 @@ use crate::decide::{
 use crate::diag::SourceMap;
 use crate::policy::print::Printer;
 use crate::policy::{Filter, RuleSource};
-use crate::vocab::{OpId, Target};
+use crate::vocab::{FilterId, OpId, Target};
 
 /// One of the engines with what it needs to show where answers come from.
 pub(super) enum Judge<'a> {
@@ -314,14 +315,14 @@ impl Judge<'_> {
             Self::Graph(graph, program) => {
                 text.push_str(&format!("asked of {}:\n", self.operation(request.operation)));
                 for step in graph.decide(request).steps {
-                    let name = match program.node(step.node) {
-                        Some(ProgramNode::Test { filter, .. }) => {
-                            self.target().filter_name(crate::vocab::FilterId(*filter))
-                        }
-                        _ => "".into(),
-                    };
-                    text.push_str(&format!("  {:8}node {}: {name}\n", truth(step.holds), step.node.0));
-                    rows.push(json!({ "node": step.node.0, "filter": name, "holds": truth(step.holds) }));
+                    let Some(ProgramNode::Test { filter, argument, .. }) = program.node(step.node) else { continue };
+                    let filter = FilterId(*filter);
+                    let name = self.target().filter_name(filter);
+                    let test = condition(self.target(), program, filter, argument);
+                    let test = test.map(|test| one_line(&self.printer().filter(&test)));
+                    let test = shorten(&test.unwrap_or_else(|_| name.clone().into_owned()));
+                    text.push_str(&format!("  {:8}node {}: {test}\n", truth(step.holds), step.node.0));
+                    rows.push(json!({ "node": step.node.0, "filter": name, "test": test, "holds": truth(step.holds) }));
                 }
             }
         }

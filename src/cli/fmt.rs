@@ -1,16 +1,13 @@
 //! `sbpl fmt`: the one style.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use similar::TextDiff;
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::files;
+use super::{files, parallel};
 use crate::diag::{Diagnostic, Source, SourceMap};
 use crate::syntax::format::{Style, format};
 use crate::syntax::{self, SyntaxLimits};
@@ -116,31 +113,7 @@ enum Outcome {
 
 /// Formats every text, on as many threads as there are processors; outcomes are in the order of the texts.
 fn format_all(sources: Vec<Result<Source, Box<Failure>>>, limits: &SyntaxLimits, style: Style) -> Vec<Outcome> {
-    let slots: Vec<Mutex<Slot>> = sources.into_iter().map(|source| Mutex::new(Slot::Read(source))).collect();
-    let next = AtomicUsize::new(0);
-    let work = || {
-        while let Some(slot) = slots.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Slot::Read(source) = std::mem::replace(&mut *slot, Slot::Taken) {
-                *slot = Slot::Done(source.map_or_else(Outcome::Failed, |source| format_one(source, limits, style)));
-            }
-        }
-    };
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(slots.len());
-    thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(work);
-        }
-        work();
-    });
-    let outcomes = slots.into_iter().map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner));
-    outcomes.filter_map(|slot| if let Slot::Done(outcome) = slot { Some(outcome) } else { None }).collect()
-}
-
-enum Slot {
-    Read(Result<Source, Box<Failure>>),
-    Taken,
-    Done(Outcome),
+    parallel::map(sources, |source| source.map_or_else(Outcome::Failed, |source| format_one(source, limits, style)))
 }
 
 fn format_one(source: Source, limits: &SyntaxLimits, style: Style) -> Outcome {

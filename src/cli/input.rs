@@ -24,13 +24,14 @@ pub(super) fn profile(context: &mut Context, path: &Path) -> Result<Evaluation, 
 /// Exit 65 when it is wrong.
 pub(super) fn evaluate(context: &mut Context, source: Source) -> Result<Evaluation, Box<Failure>> {
     let options = options(context);
-    match evaluate_with(context, source, &options) {
-        Ok(evaluation) => {
-            context.report(&evaluation.sources, &evaluation.warnings);
-            Ok(evaluation)
-        }
-        Err(failure) => Err(Failure::from_diagnostics(Exit::BadInput, failure.diagnostics, failure.sources)),
-    }
+    let evaluation = evaluate_with(context, source, &options).map_err(|error| failure(*error))?;
+    context.report(&evaluation.sources, &evaluation.warnings);
+    Ok(evaluation)
+}
+
+/// Why a profile does not evaluate, as the end of the command.
+pub(super) fn failure(failure: EvalFailure) -> Box<Failure> {
+    Failure::from_diagnostics(Exit::BadInput, failure.diagnostics, failure.sources)
 }
 
 /// Evaluates a profile that was read already, and reports nothing.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::{files, input, render};
+use super::{files, input, parallel, render};
 use crate::diag::{Code, Diagnostic, Location, Severity, Source, SourceId, SourceMap};
 use crate::lint::{self, Config, Finding, Input, report};
 use crate::policy::Policy;
@@ -74,7 +74,7 @@ impl Args {
         }
         let mut exit = Exit::Fine;
         let mut sources = SourceMap::new();
-        let (mut errors, mut findings, mut fixed) = (Vec::new(), Vec::new(), 0);
+        let (mut errors, mut findings, mut fixed, mut texts) = (Vec::new(), Vec::new(), 0, Vec::new());
         let mut configs = Configs { args: &self, known: HashMap::new() };
         for path in &self.files {
             let source = match files::read(context, path) {
@@ -97,36 +97,56 @@ impl Args {
             } else {
                 source
             };
-            let parsed = syntax::parse(source.shared_text(), &context.syntax_limits());
-            let id = sources.add(source.clone());
-            let mut bad: Vec<Diagnostic> = parsed.errors.iter().map(|error| error.to_diagnostic(id)).collect();
-            let mut policy = None;
-            if bad.is_empty() && parsed.tree.roots().any(|root| parsed.tree.head(root) == Some(b"version")) {
-                match evaluate(context, &source, &parsed.tree, id, &mut sources) {
-                    Ok(evaluated) => policy = evaluated,
-                    Err(errors) => bad = errors,
-                }
-            }
-            if !bad.is_empty() {
+            texts.push((source, config));
+        }
+        let shared: &Context = context;
+        for checked in parallel::map(texts, |(source, config)| check(shared, source, &config)) {
+            if !checked.errors.is_empty() {
                 exit = worse(exit, Exit::BadInput);
             }
-            errors.append(&mut bad);
-            let input = Input {
-                tree: &parsed.tree,
-                source: id,
-                target: context.target,
-                parameters: &context.params,
-                policy: policy.as_ref(),
-            };
-            let found = lint::lint(input, &config);
-            if !found.is_empty() {
+            if !checked.findings.is_empty() {
                 exit = worse(exit, Exit::No);
             }
-            findings.extend(found);
+            let ids: Vec<SourceId> = checked.sources.iter().map(|(_, source)| sources.add(source.clone())).collect();
+            errors.extend(checked.errors.into_iter().map(|error| moved(error, &ids)));
+            findings.extend(checked.findings.into_iter().map(|finding| {
+                let diagnostic = moved(finding.diagnostic, &ids);
+                Finding { diagnostic, ..finding }
+            }));
         }
         show(context, format, &sources, &errors, &findings, fixed);
         Ok(exit)
     }
+}
+
+/// What was found in one file; its text is the first of the sources.
+struct Checked {
+    sources: SourceMap,
+    errors: Vec<Diagnostic>,
+    findings: Vec<Finding>,
+}
+
+fn check(context: &Context, source: Source, config: &Config) -> Checked {
+    let parsed = syntax::parse(source.shared_text(), &context.syntax_limits());
+    let mut sources = SourceMap::new();
+    let id = sources.add(source.clone());
+    let mut errors: Vec<Diagnostic> = parsed.errors.iter().map(|error| error.to_diagnostic(id)).collect();
+    let mut policy = None;
+    if errors.is_empty() && parsed.tree.roots().any(|root| parsed.tree.head(root) == Some(b"version")) {
+        match evaluate(context, &source, &parsed.tree, id, &mut sources) {
+            Ok(evaluated) => policy = evaluated,
+            Err(found) => errors = found,
+        }
+    }
+    let input = Input {
+        tree: &parsed.tree,
+        source: id,
+        target: context.target,
+        parameters: &context.params,
+        policy: policy.as_ref(),
+    };
+    let findings = lint::lint(input, config);
+    Checked { sources, errors, findings }
 }
 
 /// The policy, or what the compiler would stop at whatever the parameters that are not given: the profile is then evaluated with
@@ -166,23 +186,26 @@ fn evaluate(
 }
 
 /// The diagnostics with their places in `sources`, which gets the imported texts; the profile itself is there as `id`.
-fn adopt(mut errors: Vec<Diagnostic>, from: &SourceMap, id: SourceId, sources: &mut SourceMap) -> Vec<Diagnostic> {
+fn adopt(errors: Vec<Diagnostic>, from: &SourceMap, id: SourceId, sources: &mut SourceMap) -> Vec<Diagnostic> {
     let ids: Vec<SourceId> = from
         .iter()
         .enumerate()
         .map(|(index, (_, source))| if index == 0 { id } else { sources.add(source.clone()) })
         .collect();
+    errors.into_iter().map(|error| moved(error, &ids)).collect()
+}
+
+/// `diagnostic` about other sources: `ids` says what each is there.
+fn moved(mut diagnostic: Diagnostic, ids: &[SourceId]) -> Diagnostic {
     let moved = |location: &mut Location| {
         if let Some(&id) = ids.get(location.source.0 as usize) {
             location.source = id;
         }
     };
-    for error in &mut errors {
-        error.location.iter_mut().for_each(moved);
-        error.labels.iter_mut().for_each(|label| moved(&mut label.location));
-        error.backtrace.iter_mut().for_each(|frame| moved(&mut frame.location));
-    }
-    errors
+    diagnostic.location.iter_mut().for_each(moved);
+    diagnostic.labels.iter_mut().for_each(|label| moved(&mut label.location));
+    diagnostic.backtrace.iter_mut().for_each(|frame| moved(&mut frame.location));
+    diagnostic
 }
 
 /// A file that cannot be read outweighs one that is bad, which outweighs findings.

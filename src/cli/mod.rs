@@ -92,6 +92,7 @@ mod fmt;
 mod lint;
 mod man;
 mod minimize;
+mod parallel;
 mod parse;
 mod plan;
 mod preflight;

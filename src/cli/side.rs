@@ -23,26 +23,53 @@ pub(super) fn is_blob(bytes: &[u8]) -> bool {
     bytes.iter().take(16).any(|byte| *byte == 0)
 }
 
-/// Reads and evaluates a profile, or reads and links a blob.
+/// Reads and evaluates a profile, or reads and links a blob; warnings are reported.
 ///
 /// # Errors
 /// Exit 66 when the file cannot be read, 65 when it is wrong.
 pub(super) fn read(context: &mut Context, path: &Path) -> Result<Side, Box<Failure>> {
-    let source = files::read(context, path)?;
-    of_source(context, path, source)
+    let side = load(context, path)?;
+    side.report(context);
+    Ok(side)
 }
 
-/// The same for a text that was read already.
+/// The same without a report.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn load(context: &Context, path: &Path) -> Result<Side, Box<Failure>> {
+    let source = files::read(context, path)?;
+    load_source(context, path, source)
+}
+
+/// As [`read`], for a text that was read already.
 ///
 /// # Errors
 /// Exit 65 when it is wrong.
 pub(super) fn of_source(context: &mut Context, path: &Path, source: Source) -> Result<Side, Box<Failure>> {
+    let side = load_source(context, path, source)?;
+    side.report(context);
+    Ok(side)
+}
+
+fn load_source(context: &Context, path: &Path, source: Source) -> Result<Side, Box<Failure>> {
     if !is_blob(source.text()) {
-        return Ok(Side::Profile(Box::new(input::evaluate(context, source)?)));
+        let evaluation = input::evaluate_with(context, source, &input::options(context));
+        return evaluation
+            .map(|evaluation| Side::Profile(Box::new(evaluation)))
+            .map_err(|error| input::failure(*error));
     }
     let blob = Blob::parse(source.text(), &Options::default());
     let program = blob.and_then(|blob| blob.program());
     Ok(Side::Blob(Box::new(program.map_err(|error| blob_file::failure(path, (&error).into()))?)))
+}
+
+impl Side {
+    fn report(&self, context: &mut Context) {
+        if let Self::Profile(evaluation) = self {
+            context.report(&evaluation.sources, &evaluation.warnings);
+        }
+    }
 }
 
 /// The failure that says why a compiled profile cannot be asked.

@@ -128,7 +128,12 @@ impl Lifted {
 }
 
 /// A node's test in the terms of policies.
-fn condition(target: &Target, program: &Program, filter: FilterId, argument: &Argument) -> Result<Filter, GraphError> {
+pub(crate) fn condition(
+    target: &Target,
+    program: &Program,
+    filter: FilterId,
+    argument: &Argument,
+) -> Result<Filter, GraphError> {
     let test = |arg| Filter::Test(Test { filter, arg });
     let name = |names: &[Vec<u8>], at: usize| Arg::String(names.get(at).cloned().unwrap_or_default());
     Ok(match argument {

@@ -5,6 +5,7 @@
 
 mod blob;
 mod contract;
+mod coverage;
 mod decide;
 mod decompile;
 #[cfg(target_os = "linux")]
