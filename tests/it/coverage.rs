@@ -5,10 +5,10 @@ use std::process::{Command, Output};
 
 const PROFILE: &str = r#"(version 1)
 (deny default)
+(allow file-read* (literal "/private/a/never"))
 (allow file-read* (subpath "/private/a") (literal "/tmp/f"))
 (deny file-read-data (literal "/private/a/secret"))
 (allow mach-lookup (global-name "com.example"))
-(allow file-read* (literal "/private/a/never"))
 "#;
 
 fn sbpl(folder: &Path, words: &[&str]) -> Output {
@@ -47,11 +47,11 @@ fn the_rules_that_decided_the_probes_of_a_run() {
     let folder = tempfile::tempdir().unwrap();
     run(folder.path());
     let (counted, never) = counts(folder.path(), "p.sb");
-    for line in [2, 3, 4, 5] {
+    for line in [2, 4, 5, 6] {
         assert!(at(&counted, line) > 0, "line {line}: {counted:?}");
     }
-    assert_eq!(at(&counted, 6), 0);
-    assert_eq!(never, [6]);
+    assert_eq!(at(&counted, 3), 0);
+    assert_eq!(never, [3]);
 }
 
 /// A shim that moves rules does not move their counts to others.
@@ -67,7 +67,7 @@ fn rules_that_a_shim_moved_are_found() {
     for line in [3, 4, 5, 6] {
         assert_eq!(at(&after, line + 3), at(&before, line), "line {line}");
     }
-    assert_eq!((at(&after, 2), never), (at(&before, 2), vec![9]));
+    assert_eq!((at(&after, 2), never), (at(&before, 2), vec![6]));
 }
 
 #[test]
