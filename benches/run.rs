@@ -1,4 +1,5 @@
-//! A run of 10,000 simulated probes with all its documents: the limit is one second on two processors.
+//! A run of 10,000 simulated probes with all its documents: the limit is one second on two processors. A run of 500 probes that are real
+//! processes, each with its baseline: the limit is 30 seconds on two processors.
 
 // A benchmark's data is its own.
 #![allow(clippy::unwrap_used)]
@@ -8,7 +9,7 @@ use std::path::Path;
 
 use sbpl::probe::{self, Clock, Files, Identity, PlanSet, ReadFailure, RunOptions, Silent};
 use sbpl::profile::{EvalOptions, NoImports};
-use sbpl::sandbox::Simulated;
+use sbpl::sandbox::{Backend, Simulated};
 use serde_json::{Map, Value, json};
 
 fn main() {
@@ -53,10 +54,10 @@ fn plan(profiles: usize, probes: usize) -> PlanSet {
     PlanSet::from_matrix(matrix.to_string().as_bytes()).unwrap()
 }
 
-fn run(set: &PlanSet, out: &Path, jobs: usize) {
+fn run(set: &PlanSet, backend: &dyn Backend, out: &Path, jobs: usize) {
     let identity = Identity { run_id: "run".to_owned(), pid: 1, host: None };
     let options = RunOptions {
-        backend: &Simulated::macos_14(),
+        backend,
         files: &OneText,
         evaluation: &EvalOptions::default(),
         loader: &NoImports,
@@ -77,7 +78,7 @@ fn run(set: &PlanSet, out: &Path, jobs: usize) {
 fn simulated(bencher: divan::Bencher<'_, '_>, (profiles, probes): (usize, usize)) {
     let set = plan(profiles, probes);
     bencher.with_inputs(|| tempfile::tempdir().unwrap()).bench_values(|out| {
-        run(&set, out.path(), 2);
+        run(&set, &Simulated::macos_14(), out.path(), 2);
         out
     });
 }
@@ -87,7 +88,22 @@ fn simulated(bencher: divan::Bencher<'_, '_>, (profiles, probes): (usize, usize)
 fn on_one_thread(bencher: divan::Bencher<'_, '_>) {
     let set = plan(100, 100);
     bencher.with_inputs(|| tempfile::tempdir().unwrap()).bench_values(|out| {
-        run(&set, out.path(), 1);
+        run(&set, &Simulated::macos_14(), out.path(), 1);
         out
+    });
+}
+
+/// Real processes on one and on two threads: probes do not wait for each other.
+#[cfg(target_os = "linux")]
+#[divan::bench(args = [1, 2], sample_count = 1, sample_size = 1)]
+fn supervised(bencher: divan::Bencher<'_, '_>, jobs: usize) {
+    use sbpl::sandbox::{ProbeSetup, Setup, supervised::Supervised};
+    let set = plan(10, 50);
+    bencher.with_inputs(|| [(); 2].map(|()| tempfile::tempdir().unwrap())).bench_values(|[out, scratch]| {
+        let driver = env!("CARGO_BIN_EXE_sbpl").into();
+        let probes = ProbeSetup { driver, scratch: scratch.path().canonicalize().unwrap() };
+        let backend = Supervised::open(&Setup { probes: Some(probes), ..Setup::macos_14() }).unwrap();
+        run(&set, &backend, out.path(), jobs);
+        (out, scratch)
     });
 }
