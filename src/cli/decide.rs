@@ -30,7 +30,7 @@ pub(super) struct Args {
     /// Show every rule that was asked with the value of each test, and the way that the path takes.
     #[arg(long)]
     explain: bool,
-    /// FILE is a folder: ask every `.sb` file in it.
+    /// FILE is a folder: ask every `.sb` file in it. What they import is looked for there too.
     #[arg(long, conflicts_with = "explain")]
     all: bool,
     /// Which profile of a collection.
@@ -81,6 +81,7 @@ impl Args {
         if paths.is_empty() {
             return Err(failure("no file in this folder ends in .sb"));
         }
+        context.import_dirs.push(self.file.clone());
         let asked: &Context = context;
         let outcomes = parallel::map(paths, |path| {
             let outcome = self.ask(asked, &path, world);

@@ -74,11 +74,14 @@ impl Side {
 
 /// The failure that says why a compiled profile cannot be asked.
 pub(super) fn graph_failure(path: &Path, error: &crate::decide::GraphError) -> Box<Failure> {
-    let failure = Failure::new(Exit::BadInput, CODE_COLLECTION, format!("{}: {error}", path.display()));
+    let failure = |text: &str| Failure::new(Exit::BadInput, CODE_COLLECTION, format!("{}: {text}", path.display()));
     match error {
-        crate::decide::GraphError::Profile(_) => {
-            failure.with_help("`sbpl decode --list` prints the names of a collection")
+        crate::decide::GraphError::Profile(name) if name.is_empty() => {
+            failure("a collection of profiles, and none is named").with_help("`sbpl decode --list` prints their names")
         }
-        _ => failure,
+        crate::decide::GraphError::Profile(_) => {
+            failure(&error.to_string()).with_help("`sbpl decode --list` prints the names of a collection")
+        }
+        _ => failure(&error.to_string()),
     }
 }

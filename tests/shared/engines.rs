@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use libtest_mimic::{Failed, Trial};
 use sbpl::blob::{Blob, Options, Program};
 use sbpl::compile::{Limits, compile};
-use sbpl::decide::{Budget, Engine, Graph};
+use sbpl::decide::coverage::never_decides;
+use sbpl::decide::{Budget, Decider, Engine, Graph, Request};
 use sbpl::diag::Source;
 use sbpl::diff::semantic::{Change, Comparison, Side};
-use sbpl::policy::Policy;
+use sbpl::policy::{Policy, RuleId};
 use sbpl::profile::{EvalOptions, MemoryLoader, Params, evaluate};
 
 use crate::counts;
@@ -29,7 +30,7 @@ fn run(folder: &Path) -> Result<(), Failed> {
     let manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.join("manifest.json"))?)?;
     let mut equal = [0usize; 2];
     let mut total = [0usize; 2];
-    let mut agreed = 0;
+    let (mut agreed, mut dead) = (0, 0);
     let mut wrong = Vec::new();
     for case in manifest["cases"].as_array().into_iter().flatten() {
         let (Some(source), Some(name)) = (case["source"].as_str(), case["name"].as_str()) else { continue };
@@ -61,6 +62,10 @@ fn run(folder: &Path) -> Result<(), Failed> {
                 None => agreed += 1,
                 Some(problem) => wrong.push(format!("{name}: {problem}")),
             }
+            match living_dead(&policy) {
+                None => dead += 1,
+                Some(problem) => println!("{name}: {problem}"),
+            }
         }
     }
     for problem in &wrong {
@@ -69,6 +74,7 @@ fn run(folder: &Path) -> Result<(), Failed> {
     counts::check("engines: policies equal to our blob, decided over all requests", equal[0], total[0])?;
     counts::check("engines: policies equal to Apple's blob, decided over all requests", equal[1], total[1])?;
     counts::check("engines: profiles on which both agree under random requests", agreed, agreed + wrong.len())?;
+    counts::check("engines: profiles whose dead rules decide no random request", dead, agreed + wrong.len())?;
     Ok(())
 }
 
@@ -82,6 +88,18 @@ fn unequal(policy: &Policy, program: &Program) -> Result<Option<String>, Failed>
     let target = comparison.target();
     let differs = comparison.changes().into_iter().find(|(_, change)| *change != Change::Equal);
     Ok(differs.map(|(operation, change)| format!("{}: {change:?}", target.operation(operation).name)))
+}
+
+/// A rule that is proved to decide nothing and decides a request.
+fn living_dead(policy: &Policy) -> Option<String> {
+    let dead: Vec<RuleId> = never_decides(policy, Budget::default()).into_iter().map(|(id, _)| id).collect();
+    let engine = Engine::new(policy.clone());
+    let mut requests = Requests::new(policy).take(REQUESTS);
+    let decider = |request: &Request| engine.decide(request).only_decider();
+    requests.find_map(|request| match decider(&request) {
+        Some(Decider::Rule(id)) if dead.contains(&id) => Some(format!("rule {} is dead but decides {request:?}", id.0)),
+        _ => None,
+    })
 }
 
 /// A request that the two engines answer in different ways.

@@ -27,8 +27,7 @@ pub(crate) fn trials(shared: PathBuf) -> Vec<Trial> {
     {
         let shared = shared.clone();
         // All four forms of 212 profiles take minutes without optimisation.
-        let every =
-            if cfg!(debug_assertions) && corpus != "modern" && target == vocab::DEFAULT_TARGET { 24 } else { 1 };
+        let every = if cfg!(debug_assertions) && corpus != "modern" && target == vocab::DEFAULT_TARGET { 4 } else { 1 };
         trials.push(Trial::test(format!("equal: forms of {corpus} for {target}"), move || {
             forms(&shared, corpus, target, every)
         }));

@@ -312,7 +312,8 @@ impl Outcome<'_> {
             false => "not proved; see the warnings",
         };
         let requests: usize = learned.rules.iter().map(|rule| rule.requests.len()).sum();
-        let mut text = format!(";; Learned from {requests} requests, {proved}.\n");
+        let noun = if requests == 1 { "request" } else { "requests" };
+        let mut text = format!(";; Learned from {requests} {noun}, {proved}.\n");
         for rule in &learned.rules {
             text.push_str(&format!(";; {}\n", rule.rule));
             for place in &rule.requests {
@@ -347,8 +348,11 @@ impl Outcome<'_> {
             texts.into_iter().map(|text| Diagnostic::warning(CODE_NOT_LEARNED, text)).collect();
         context.report(&SourceMap::new(), &warnings);
         if learned.shim.is_none() {
-            context
-                .tell(format_args!("nothing to learn: {} requests are allowed already", learned.allowed_before.len()));
+            context.tell(match learned.allowed_before.len() {
+                0 if self.wishes.requests.is_empty() => "nothing to learn: no refusal was found".to_owned(),
+                1 => "nothing to learn: the request is allowed already".to_owned(),
+                count => format!("nothing to learn: {count} requests are allowed already"),
+            });
         }
     }
 
