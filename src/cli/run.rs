@@ -138,6 +138,10 @@ impl Args {
         if self.channel == Channel::LaunchdClean {
             return self.clean(context, &cancel);
         }
+        let (set, files) = match self.matrix {
+            Some(matrix) => plan::load_matrix(context, &matrix)?,
+            None => plan::load(context, self.plan)?,
+        };
         // Fixtures go where nobody else looks; the folder goes with this value.
         let scratch = scratch()?;
         let mac = MacSetup {
@@ -148,8 +152,14 @@ impl Args {
             clean: self.staged.as_deref().map(|stage| clean::prove(stage, self.system.as_deref())).transpose()?,
         };
         let world = world::read(context, self.world.as_deref())?;
-        let setup =
-            Setup { world, probes: probe_setup(&scratch), mac, time_limit: self.time_limit, cancel: cancel.clone() };
+        let setup = Setup {
+            world: set.plan.world_with_fixtures(world),
+            probes: probe_setup(&scratch),
+            mac,
+            time_limit: self.time_limit,
+            fixtures: set.plan.wanted(),
+            cancel: cancel.clone(),
+        };
         let backend = self.backend.open(context, &setup)?;
         if self.world.is_some() && backend.kind() == BackendKind::Seatbelt {
             context.tell("--world is not used: macOS has a file system of its own");
@@ -166,10 +176,6 @@ impl Args {
                 &[Diagnostic { severity: Severity::Warning, message, ..error.to_diagnostic() }],
             );
         }
-        let (set, files) = match self.matrix {
-            Some(matrix) => plan::load_matrix(context, &matrix)?,
-            None => plan::load(context, self.plan)?,
-        };
         let only = Selection { profiles: self.only_profile, scenarios: self.only_scenario };
         let set = set.only(only).map_err(failure)?;
         let identity = Identity {

@@ -115,6 +115,17 @@ impl Lint<'_> {
         if registry.is_empty() {
             self.add("missing registry_id".to_owned(), Document::Plan, &[]);
         }
+        for (at, fixture) in plan.fixtures.iter().enumerate() {
+            let here = [Key("fixtures"), Index(at)];
+            self.unknown_keys("fixture", &fixture.extra, Document::Plan, &here);
+            let path = &fixture.path;
+            if without_links(path).as_ref() != Some(path) || !is_fixture(path, []) {
+                let text = format!("fixture outside the temporary folders: {registry} -> {path}");
+                self.add(text, Document::Plan, &[here[0], here[1], Key("path")]);
+            } else if fixture.wanted().is_none() {
+                self.add(format!("fixture that cannot be made: {registry} -> {path}"), Document::Plan, &here);
+            }
+        }
         if plan.profiles.is_empty() {
             self.add("profiles list is empty".to_owned(), Document::Plan, &[]);
         }

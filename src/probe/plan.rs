@@ -5,6 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::error::ProbeError;
 use super::{python_json, sha256_hex, tag};
+use crate::decide::World;
+use crate::sandbox::{Wanted, WantedKind};
 
 /// Which lanes a plan asks for; a lane that is not mentioned is on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,12 +67,82 @@ pub struct Plan {
     /// Folders besides those of the temporary files that probes may write in. An addition of ours.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fixture_roots: Vec<String>,
+    /// What is put in place besides what the probes are tried on. An addition of ours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fixtures: Vec<PlanFixture>,
     /// Keys that we do not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
+/// One of a plan's own fixtures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanFixture {
+    /// Where.
+    pub path: String,
+    /// What.
+    pub kind: FixtureKind,
+    /// Permissions of a file or folder, in octal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// Where a link leads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Keys that we do not know.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// The kinds of a plan's fixtures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FixtureKind {
+    /// A file.
+    File,
+    /// A folder.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+}
+
+impl PlanFixture {
+    /// What the backends are told; `None` for what [`super::lint`] complains about.
+    pub(super) fn wanted(&self) -> Option<Wanted> {
+        let kind = match (self.kind, &self.target) {
+            (FixtureKind::File, None) => WantedKind::File,
+            (FixtureKind::Directory, None) => WantedKind::Directory,
+            (FixtureKind::Symlink, Some(target)) if !target.is_empty() && self.mode.is_none() => {
+                WantedKind::Symlink(target.clone())
+            }
+            _ => return None,
+        };
+        let mode = match &self.mode {
+            Some(mode) => Some(u32::from_str_radix(mode, 8).ok().filter(|mode| *mode <= 0o777)?),
+            None => None,
+        };
+        // Whoever makes it has to be able to remove it.
+        let kept = self.kind != FixtureKind::Directory || mode.is_none_or(|mode| mode & 0o700 == 0o700);
+        kept.then(|| Wanted { path: self.path.clone(), kind, mode })
+    }
+}
+
 impl Plan {
+    /// Its fixtures, for [`crate::sandbox::Setup::fixtures`].
+    pub fn wanted(&self) -> Vec<Wanted> {
+        self.fixtures.iter().filter_map(PlanFixture::wanted).collect()
+    }
+
+    /// `world` with the links of the plan's fixtures.
+    pub fn world_with_fixtures(&self, mut world: World) -> World {
+        for wanted in self.wanted() {
+            if let WantedKind::Symlink(target) = &wanted.kind {
+                // A path that no world can have is one that lint refuses.
+                world.add_symlink(wanted.path.as_bytes(), target.as_bytes()).ok();
+            }
+        }
+        world
+    }
+
     /// Reads a plan. What a plan may lack and still be read is found by [`super::lint`].
     ///
     /// # Errors

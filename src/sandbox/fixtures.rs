@@ -11,7 +11,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use super::driver::{Kind, mark_fixture};
-use super::{Action, Fixture, SandboxError};
+use super::{Action, Fixture, SandboxError, Wanted, WantedKind};
 use crate::decide::World;
 use crate::decide::world::Step;
 
@@ -33,7 +33,7 @@ pub(super) fn uses_tree(kind: Kind) -> bool {
 }
 
 /// Everything that `actions` need, by path in the model, parents before what they hold.
-fn plan(actions: &[Action], world: &World) -> BTreeMap<Vec<u8>, Node> {
+fn plan(actions: &[Action], world: &World, wanted: &[Wanted]) -> BTreeMap<Vec<u8>, Node> {
     let mut nodes = BTreeMap::new();
     let mut put = |path: &[u8], node: Node| {
         let path = nodes.entry(path.to_vec()).or_insert(Node::File);
@@ -52,6 +52,14 @@ fn plan(actions: &[Action], world: &World) -> BTreeMap<Vec<u8>, Node> {
             }
         }
         put(&resolved.path, if kind == Kind::Search { Node::Folder } else { Node::File });
+    }
+    for wanted in wanted {
+        let node = match &wanted.kind {
+            WantedKind::File => Node::File,
+            WantedKind::Directory => Node::Folder,
+            WantedKind::Symlink(target) => Node::Link(target.clone().into_bytes()),
+        };
+        put(wanted.path.as_bytes(), node);
     }
     // What lies on the way is a folder, whoever made it.
     let parents: Vec<Vec<u8>> = nodes.keys().flat_map(|path| ancestors(path)).collect();
@@ -86,9 +94,14 @@ pub(super) fn place(root: &Path, path: &[u8]) -> PathBuf {
 }
 
 /// Makes the tree for `actions` in the empty folder `root`.
-pub(super) fn make(root: &Path, actions: &[Action], world: &World) -> Result<Vec<Fixture>, SandboxError> {
+pub(super) fn make(
+    root: &Path,
+    actions: &[Action],
+    world: &World,
+    wanted: &[Wanted],
+) -> Result<Vec<Fixture>, SandboxError> {
     let mut made = Vec::new();
-    for (path, node) in plan(actions, world) {
+    for (path, node) in plan(actions, world, wanted) {
         let name = String::from_utf8_lossy(&path).into_owned();
         let (kind, target) = match &node {
             Node::File => ("file", None),
@@ -97,9 +110,26 @@ pub(super) fn make(root: &Path, actions: &[Action], world: &World) -> Result<Vec
         };
         make_one(&place(root, &path), &path, &node)
             .map_err(|error| SandboxError::Fixture { name: name.clone(), reason: error.to_string() })?;
-        made.push(Fixture { name, kind, target });
+        made.push(Fixture { name, kind, target, mode: None });
+    }
+    // When everything is in its place: a folder may refuse more.
+    for wanted in wanted.iter().filter(|wanted| wanted.mode.is_some()) {
+        set_mode(&place(root, wanted.path.as_bytes()), wanted)
+            .map_err(|error| SandboxError::Fixture { name: wanted.path.clone(), reason: error.to_string() })?;
+        let fixture = wanted.made();
+        made.iter_mut().filter(|made| made.name == fixture.name).for_each(|made| made.mode.clone_from(&fixture.mode));
     }
     Ok(made)
+}
+
+/// Gives a file or folder the permissions that a plan wants; links have none.
+pub(super) fn set_mode(place: &Path, wanted: &Wanted) -> io::Result<()> {
+    match (wanted.mode, &wanted.kind) {
+        (Some(mode), WantedKind::File | WantedKind::Directory) => {
+            fs::set_permissions(place, fs::Permissions::from_mode(mode))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn make_one(place: &Path, path: &[u8], node: &Node) -> io::Result<()> {
@@ -144,7 +174,7 @@ mod tests {
         ];
         let actions: Vec<_> = targets.iter().map(|target| action("file-read*", target)).collect();
         let root = tempfile::tempdir().unwrap();
-        let made = make(root.path(), &actions, &world).unwrap();
+        let made = make(root.path(), &actions, &world, &[]).unwrap();
         assert!(made.iter().any(|fixture| fixture.kind == "link" && fixture.name == "/tmp"));
         let real_root = root.path().canonicalize().unwrap();
         for target in targets {
@@ -159,6 +189,32 @@ mod tests {
     fn what_is_no_file_makes_none() {
         let root = tempfile::tempdir().unwrap();
         let actions = [action("mach-lookup", "com.example"), action("process-exec", "/usr/bin/true")];
-        assert_eq!(make(root.path(), &actions, &World::macos_14()).unwrap(), []);
+        assert_eq!(make(root.path(), &actions, &World::macos_14(), &[]).unwrap(), []);
+    }
+
+    /// What a plan wants is there besides, with its permissions; a link leads to where its text says, inside the tree.
+    #[test]
+    fn wanted_fixtures() {
+        let root = tempfile::tempdir().unwrap();
+        let wanted = [
+            Wanted { path: "/private/tmp/a/f".to_owned(), kind: WantedKind::File, mode: Some(0o600) },
+            Wanted { path: "/private/tmp/a/d".to_owned(), kind: WantedKind::Directory, mode: Some(0o750) },
+            Wanted {
+                path: "/private/tmp/a/l".to_owned(),
+                kind: WantedKind::Symlink("/private/tmp/a/f".to_owned()),
+                mode: None,
+            },
+        ];
+        let made = make(root.path(), &[], &World::macos_14(), &wanted).unwrap();
+        let mode = |name: &str| fs::metadata(place(root.path(), name.as_bytes())).unwrap().permissions().mode() & 0o777;
+        assert_eq!(
+            (mode("/private/tmp/a/f"), mode("/private/tmp/a/d"), mode("/private/tmp/a/l")),
+            (0o600, 0o750, 0o600)
+        );
+        let said: Vec<_> = made.iter().filter_map(|fixture| fixture.mode.as_deref()).collect();
+        assert_eq!(said, ["0750", "0600"]);
+        assert!(
+            made.iter().any(|fixture| fixture.kind == "link" && fixture.target.as_deref() == Some("/private/tmp/a/f"))
+        );
     }
 }

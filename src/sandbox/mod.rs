@@ -133,6 +133,8 @@ pub struct Setup {
     pub mac: MacSetup,
     /// How long a real probe may take; without a profile it has half of that.
     pub time_limit: Duration,
+    /// What is put in place besides what the probes are tried on. Links of it belong into the world too.
+    pub fixtures: Vec<Wanted>,
     /// Ends real probes before their time.
     pub cancel: Cancel,
 }
@@ -178,8 +180,43 @@ impl Setup {
             probes: None,
             mac: MacSetup::default(),
             time_limit: Self::TIME_LIMIT,
+            fixtures: Vec::new(),
             cancel: Cancel::never(),
         }
+    }
+}
+
+/// Something that a plan wants put in place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Where, by the path behind all links.
+    pub path: String,
+    /// What.
+    pub kind: WantedKind,
+    /// Its permissions, for files and folders; without them those that every fixture has.
+    pub mode: Option<u32>,
+}
+
+/// What a plan wants at a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WantedKind {
+    /// A file with a line in it.
+    File,
+    /// A folder.
+    Directory,
+    /// A symbolic link, with its text.
+    Symlink(String),
+}
+
+impl Wanted {
+    /// The fixture that it becomes.
+    fn made(&self) -> Fixture {
+        let (kind, target) = match &self.kind {
+            WantedKind::File => ("file", None),
+            WantedKind::Directory => ("directory", None),
+            WantedKind::Symlink(target) => ("link", Some(target.clone())),
+        };
+        Fixture { name: self.path.clone(), kind, target, mode: self.mode.map(|mode| format!("{mode:04o}")) }
     }
 }
 
@@ -193,6 +230,9 @@ pub struct Fixture {
     /// Where a link leads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// Permissions that a plan asked for, in octal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
 }
 
 /// What decides for a profile.

@@ -182,6 +182,73 @@ fn many_scenarios_share_a_trace() {
     assert_eq!(lines, events);
 }
 
+/// A plan's own fixtures are there: its links are links of the world, which need their metadata, simulated and with real processes;
+/// what a plan may not want is told with its place.
+#[test]
+fn fixtures_of_a_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let probe = |operation: &str, target: &str, expected: &str| {
+        json!({
+            "probe_id": target, "name": target, "operation": operation, "target": target, "expected": expected,
+            "supports_lanes": {"baseline": true, "scenario": true, "oracle": false}, "expected_primary_ops": [],
+            "expected_predicates": [], "capabilities_required": [], "controls_supported": [],
+        })
+    };
+    let (link, plain) = ("/private/tmp/dir/to_var/f", "/private/var/tmp/f");
+    let head =
+        |tag: &str| json!({"schema_version": format!("runtime-tools.{tag}"), "registry_id": "f", "world_id": "w"});
+    let write = |fixtures: Value| {
+        let mut plan = head("plan_template.v0.1");
+        let more = json!({
+            "template_id": "f", "description": "", "plan": {"profiles": ["p"], "fixtures": fixtures},
+            "probes": {link: probe("file-read*", link, "deny"), plain: probe("file-read*", plain, "allow")},
+            "profiles": {"p": {
+                "profile_id": "p", "profile_path": "p.sb", "mode": "sbpl", "family": null, "semantic_group": null,
+                "probe_refs": [link, plain], "key_specific_rules": [], "notes": null,
+            }},
+        });
+        plan.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        std::fs::write(at("plan.json"), plan.to_string()).unwrap();
+    };
+    let profile = "(version 1)\n(allow default)\n(deny file-read-metadata (literal \"/private/tmp/dir/to_var\"))\n";
+    std::fs::write(at("p.sb"), profile).unwrap();
+    let run = |backend: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sbpl"));
+        command.args(["run", "-q", "--backend", backend, "plan.json"]).current_dir(folder.path());
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    write(json!([
+        {"path": "/private/tmp/dir/to_var", "kind": "symlink", "target": "/private/var/tmp"},
+        {"path": "/private/tmp/dir/secret", "kind": "file", "mode": "0600"},
+    ]));
+    for backend in ["simulated", "auto"] {
+        let (status, stderr) = run(backend);
+        assert_eq!(status, Some(0), "{backend}: {stderr}");
+    }
+    let bundle = bundle::locate(&at("out")).unwrap();
+    let manifest: Value = read(bundle.join("run_manifest.json"));
+    assert_eq!(manifest["world"]["symlinks"]["/private/tmp/dir/to_var"], "/private/var/tmp");
+    if manifest["backend"] == "supervised" {
+        let fixtures: Value = read(bundle.join("fixtures.json"));
+        let secret = fixtures["fixtures"].as_array().unwrap().iter().find(|row| row["mode"] == "0600").unwrap();
+        assert_eq!(secret["name"], "/private/tmp/dir/secret");
+    }
+    for (fixture, text) in [
+        (json!({"path": "/etc/x", "kind": "file"}), "fixture outside the temporary folders: f -> /etc/x"),
+        (json!({"path": "/tmp/x", "kind": "file"}), "fixture outside the temporary folders: f -> /tmp/x"),
+        (json!({"path": "/private/tmp/x", "kind": "symlink"}), "fixture that cannot be made: f -> /private/tmp/x"),
+        (json!({"path": "/private/tmp/x", "kind": "directory", "mode": "0000"}), "fixture that cannot be made"),
+        (json!({"path": "/private/tmp/x", "kind": "file", "mode": "4755"}), "fixture that cannot be made"),
+        (json!({"path": "/private/tmp/x", "kind": "file", "what": 1}), "unknown fixture key: what"),
+    ] {
+        write(json!([fixture]));
+        let (status, stderr) = run("simulated");
+        assert!(status == Some(65) && stderr.contains(text), "{status:?} {stderr}");
+    }
+}
+
 /// `golden_decodes.json` says which operations start at one node: under bucket 4 reading is one bucket and all else another.
 #[test]
 fn buckets_of_the_op_table() {

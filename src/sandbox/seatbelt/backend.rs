@@ -23,7 +23,7 @@ use crate::sandbox::transcript::{FdPath, apply_markers, take_details};
 use crate::sandbox::{
     Action, ApplyCheck, ApplyFailure, Backend, BackendKind, Cancel, Evidence, Fixture, MacSetup, NOT_ACQUIRED,
     Observation, Observed, ObservedPath, Outcome, PathSource, ProbeSetup, ProfileInput, Rules, SandboxError, Session,
-    Setup, Stage,
+    Setup, Stage, Wanted,
 };
 
 /// For what is not a probe of the plan: the control profile, calibration, applying alone.
@@ -48,6 +48,7 @@ pub struct Seatbelt {
     files: AtomicU32,
     calibration: Value,
     fixtures: Fixtures,
+    wanted: Vec<Wanted>,
 }
 
 impl Seatbelt {
@@ -71,8 +72,9 @@ impl Seatbelt {
         }
         let (files, fixtures) = (AtomicU32::new(0), Fixtures::default());
         let (mac, time_limit) = (setup.mac.clone(), setup.time_limit);
-        let cancel = setup.cancel.clone();
-        let mut backend = Self { system, probes, mac, time_limit, cancel, files, calibration: Value::Null, fixtures };
+        let (cancel, wanted) = (setup.cancel.clone(), setup.fixtures.clone());
+        let mut backend =
+            Self { system, probes, mac, time_limit, cancel, files, calibration: Value::Null, fixtures, wanted };
         backend.control().map_err(unavailable)?;
         backend.calibration = backend.calibrate();
         Ok(backend)
@@ -295,7 +297,7 @@ impl Backend for Seatbelt {
     }
 
     fn prepare(&self, actions: &[Action]) -> Result<Vec<Fixture>, SandboxError> {
-        self.fixtures.make(actions)
+        self.fixtures.make(actions, &self.wanted)
     }
 
     fn apply(&self, profile: &ProfileInput) -> Result<Box<dyn Session + '_>, ApplyFailure> {

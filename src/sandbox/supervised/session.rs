@@ -27,7 +27,7 @@ use crate::sandbox::judge::Judge;
 use crate::sandbox::transcript::{apply_markers, take_details};
 use crate::sandbox::{
     Action, ApplyFailure, Backend, BackendKind, Cancel, DecidedBy, Evidence, Fixture, NOT_ACQUIRED, Observation,
-    ObservedPath, Outcome, PathSource, ProbeSetup, ProfileInput, SandboxError, Session, Setup, Stage, fixtures,
+    ObservedPath, Outcome, PathSource, ProbeSetup, ProfileInput, SandboxError, Session, Setup, Stage, Wanted, fixtures,
 };
 
 /// How much of what a probe prints is kept, in bytes.
@@ -41,6 +41,7 @@ pub struct Supervised {
     probes: ProbeSetup,
     world: World,
     time_limit: Duration,
+    fixtures: Vec<Wanted>,
     cancel: Cancel,
     /// Names of the host's tree, fixtures in their places.
     names: Mutex<Mapping>,
@@ -59,7 +60,8 @@ impl Supervised {
         availability().map_err(|reason| unavailable(reason.to_string()))?;
         let names = Mutex::new(Mapping::in_world(setup.world.clone()));
         let (world, time_limit, cancel) = (setup.world.clone(), setup.time_limit, setup.cancel.clone());
-        Ok(Self { probes, world, time_limit, cancel, names, listeners: Mutex::new(Vec::new()) })
+        let (fixtures, listeners) = (setup.fixtures.clone(), Mutex::new(Vec::new()));
+        Ok(Self { probes, world, time_limit, fixtures, cancel, names, listeners })
     }
 
     fn listen(&self, action: &Action) -> Result<Option<Fixture>, SandboxError> {
@@ -75,7 +77,7 @@ impl Supervised {
             return Ok(None);
         }
         listeners.push(TcpListener::bind(&address).map_err(failed)?);
-        Ok(Some(Fixture { name: action.target.clone(), kind: "listener", target: None }))
+        Ok(Some(Fixture { name: action.target.clone(), kind: "listener", target: None, mode: None }))
     }
 }
 
@@ -116,7 +118,7 @@ impl Backend for Supervised {
     }
 
     fn prepare(&self, actions: &[Action]) -> Result<Vec<Fixture>, SandboxError> {
-        let mut made = fixtures::make(&self.probes.scratch, actions, &self.world)?;
+        let mut made = fixtures::make(&self.probes.scratch, actions, &self.world, &self.fixtures)?;
         let mut names = Mapping::in_world(self.world.clone());
         // A folder brings what is in it; what stands in `/` itself comes alone.
         let moved =
