@@ -31,7 +31,7 @@ pub struct Mapping {
     /// Host folders that things were relocated to, by the name that they would have in the model; and the one that they have.
     renamed: BTreeMap<Vec<u8>, Vec<u8>>,
     /// First components of all names above, of either side.
-    heads: BTreeSet<Vec<u8>>,
+    heads: Vec<Vec<u8>>,
 }
 
 /// What stands at a path of the model.
@@ -62,8 +62,8 @@ impl Mapping {
             shortcuts.insert(link.to_vec(), direct.then_some(end.path));
         }
         let longest = shortcuts.keys().map(Vec::len).max().unwrap_or(0);
-        let (points, above, renamed, heads) = Default::default();
-        let mut mapping = Self { world, points, above, shortcuts, longest, renamed, heads };
+        let (points, above, renamed) = Default::default();
+        let mut mapping = Self { world, points, above, shortcuts, longest, renamed, heads: Vec::new() };
         for (model, host) in ends {
             mapping.add(model, host);
         }
@@ -114,7 +114,8 @@ impl Mapping {
         let renamed = self.renamed.iter().flat_map(|(one, other)| [one, other]);
         let names = points.chain(renamed).chain(&self.above).chain(self.shortcuts.keys()).map(Vec::as_slice);
         let names = names.chain(self.world.firmlinks().flat_map(|(one, other)| [one, other]));
-        self.heads = names.filter_map(head).map(<[u8]>::to_ascii_lowercase).collect();
+        let heads: BTreeSet<Vec<u8>> = names.filter_map(head).map(<[u8]>::to_ascii_lowercase).collect();
+        self.heads = heads.into_iter().collect();
     }
 
     /// Whether everything in the folder of the root that `path` begins with has the same name on the host and in the model, and no link

@@ -18,6 +18,7 @@ mod spawn;
 #[allow(unsafe_code)]
 mod sys;
 mod walk;
+mod watch;
 mod worker;
 
 use std::ffi::OsString;

@@ -3,6 +3,7 @@
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use super::sys::{self, Errno, Sys};
+use super::watch::watched;
 
 /// A call that waits for its answer.
 #[derive(Debug, Clone, Copy)]
@@ -41,8 +42,27 @@ impl Listener {
         Self(fd)
     }
 
-    pub(super) fn raw(&self) -> i32 {
-        self.0.as_raw_fd()
+    /// Whether receiving ends when nobody is left who could call. That is so since Linux 6.11; asked of the first long-term one after it.
+    pub(super) fn receiving_ends() -> bool {
+        sys::kernel_version() >= (6, 12)
+    }
+
+    /// Waits for a call, or for `stopped` to end: false when there will be none.
+    pub(super) fn wait(&self, stopped: &OwnedFd) -> Sys<bool> {
+        let mut fds = [watched(Some(&self.0)), watched(Some(stopped))];
+        loop {
+            sys::poll(&mut fds)?;
+            match fds.map(|fd| fd.revents) {
+                [0, 0] => {}
+                [calls, 0] => return Ok(calls & libc::POLLIN != 0),
+                _ => return Ok(false),
+            }
+        }
+    }
+
+    /// Whether nobody is left who could call.
+    pub(super) fn is_abandoned(&self) -> bool {
+        sys::is_ready(&self.0, 0)
     }
 
     /// The next call; `None` when its caller is gone already.

@@ -2,23 +2,23 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 
 use super::ask::{Asker, Question};
 use super::kept::Kept;
 use super::memory::Task;
 use super::notify::{Listener, Notification, Reply};
-use super::spawn::{Report, Started};
+use super::spawn::Started;
 use super::sys::{self, Errno, Sys};
 use super::walk::{Walked, Walker, Way};
+use super::watch::{Signs, watch};
 use super::worker::Workers;
 use crate::sandbox::judge::Court;
 use crate::sandbox::supervised::table::{Call, Machine, Treatment, call};
-use crate::sandbox::supervised::{
-    Command, Denial, Ended, How, Mapping, Start, Stdio, SuperviseError, Supervisor, handshake,
-};
+use crate::sandbox::supervised::{Command, Denial, Ended, Mapping, Start, SuperviseError, Supervisor, handshake};
 
 /// A program on its way into a process: device and number of files.
 #[derive(Debug, Clone, Copy)]
@@ -75,31 +75,6 @@ impl Served {
     }
 }
 
-/// Collects what comes out of a pipe.
-struct Sink {
-    from: OwnedFd,
-    bytes: Vec<u8>,
-    limit: usize,
-    open: bool,
-}
-
-impl Sink {
-    fn drain(&mut self) {
-        let mut buffer = [0; 65536];
-        match sys::read(&self.from, &mut buffer) {
-            Ok(0) | Err(_) => self.open = false,
-            Ok(read) => {
-                let room = self.limit.saturating_sub(self.bytes.len());
-                self.bytes.extend_from_slice(buffer.get(..read.min(room)).unwrap_or_default());
-            }
-        }
-    }
-}
-
-fn watched(fd: i32, wanted: bool) -> libc::pollfd {
-    libc::pollfd { fd: if wanted { fd } else { -1 }, events: libc::POLLIN, revents: 0 }
-}
-
 impl<'a> Run<'a> {
     pub(super) fn new(
         supervisor: &'a Supervisor,
@@ -128,89 +103,53 @@ impl<'a> Run<'a> {
     }
 
     /// Serves until the end.
-    pub(super) fn serve(mut self, mut started: Started, command: &Command) -> Result<Ended, SuperviseError> {
+    pub(super) fn serve(mut self, started: Started, command: &Command) -> Result<Ended, SuperviseError> {
         let system = |call: &'static str| move |Errno(errno)| SuperviseError::System { call, errno };
-        let timer = command.time_limit.map(sys::timer).transpose().map_err(system("timerfd_create"))?;
-        let limit = match command.stdio {
-            Stdio::Capture { limit } => limit,
-            Stdio::Inherit => 0,
-        };
-        let mut sinks: Vec<Sink> = started
-            .output
-            .take()
-            .into_iter()
-            .flatten()
-            .map(|from| Sink { from, bytes: Vec::new(), limit, open: true })
-            .collect();
         self.waiting = command.start == Start::Handshake;
         self.most_processes = command.most_processes;
-        // Gone once the command has ended.
-        let mut run = Some(self);
-        let (mut calling, mut exec_refused, mut gone) = (true, false, false);
-        let mut not_executed = None;
-        let mut how = None;
-        started.go().map_err(system("write"))?;
-        while !gone || sinks.iter().any(|sink| sink.open) {
-            let mut fds = vec![
-                watched(run.as_ref().map_or(-1, |run| run.listener.raw()), calling),
-                watched(started.reports.as_raw_fd(), !gone),
-                watched(timer.as_ref().map_or(-1, AsRawFd::as_raw_fd), run.is_some()),
-                watched(command.cancel.descriptor().unwrap_or(-1), run.is_some()),
-            ];
-            fds.extend(sinks.iter().map(|sink| watched(sink.from.as_raw_fd(), sink.open)));
-            sys::poll(&mut fds).map_err(system("poll"))?;
-            let ready = |place: usize| fds.get(place).is_some_and(|fd| fd.revents != 0);
-            if ready(0) {
-                // Without input it is at its end: nobody is left who could call.
-                calling = fds.first().is_some_and(|fd| fd.revents & libc::POLLIN != 0);
-                if let Some(run) = run.as_mut().filter(|_| calling) {
-                    run.serve_one().map_err(system("seccomp notify"))?;
-                }
-            }
-            if ready(1) {
-                match started.report().map_err(system("read"))? {
-                    Some(Report::NotExecuted(errno)) => not_executed = Some(errno),
-                    Some(Report::Exited(status)) => how = how.or(Some(How::Exited(status))),
-                    Some(Report::Signaled(signal)) => how = how.or(Some(How::Signaled(signal))),
-                    None => gone = true,
-                }
-            }
-            if ready(2) {
-                how = how.or(Some(How::TimedOut));
-            }
-            if ready(3) {
-                how = how.or(Some(How::Cancelled));
-            }
-            for (place, sink) in sinks.iter_mut().enumerate() {
-                if ready(4 + place) {
-                    sink.drain();
-                }
-            }
-            if (how.is_some() || gone)
-                && let Some(ended) = run.take()
-            {
-                exec_refused = ended.exec_refused;
-                // Closes the listener: no call of theirs succeeds any more, forks least of all.
-                drop(ended);
-                started.end();
-            }
-        }
-        let mut output = sinks.into_iter().map(|sink| sink.bytes);
-        let (stdout, stderr) = (output.next().unwrap_or_default(), output.next().unwrap_or_default());
-        let how = match (how, not_executed) {
-            (Some(How::Exited(_)), Some(_)) if exec_refused => How::ExecRefused,
-            (Some(How::Exited(_)), Some(errno)) => return Err(SuperviseError::Exec { errno }),
-            (Some(how), _) => how,
-            (None, _) => return Err(SuperviseError::System { call: "waitid", errno: libc::ECHILD }),
-        };
-        Ok(Ended { how, stdout, stderr })
+        // Each of the two threads knows by the end of a pipe that the other one is done.
+        let (stopped, stop) = sys::pipe().map_err(system("pipe2"))?;
+        let (serving, serves) = sys::pipe().map_err(system("pipe2"))?;
+        let signs = &Signs::default();
+        std::thread::scope(move |scope| {
+            let watch = move || watch(started, command, signs, &serving, stop);
+            let thread = std::thread::Builder::new().name("sbpl-watches".to_owned());
+            let watch = thread.spawn_scoped(scope, watch).map_err(|error| SuperviseError::System {
+                call: "clone",
+                errno: error.raw_os_error().unwrap_or(libc::EAGAIN),
+            })?;
+            let served = self.serve_calls(&signs.over, &stopped);
+            let exec_refused = self.exec_refused;
+            // Closes the listener.
+            drop(self);
+            signs.served.store(served.is_ok(), Ordering::Release);
+            drop(serves);
+            let seen = watch.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            served.map_err(system("seccomp notify"))?;
+            seen?.ended(exec_refused)
+        })
     }
 
-    fn serve_one(&mut self) -> Sys<()> {
-        let Some(notification) = self.listener.receive()? else { return Ok(()) };
-        let reply = self.reply(&notification);
-        self.listener.answer(notification.id, reply);
-        Ok(())
+    /// Answers calls until the run is over, or nobody is left who could call.
+    fn serve_calls(&mut self, over: &AtomicBool, stopped: &OwnedFd) -> Sys<()> {
+        let polls = !Listener::receiving_ends();
+        loop {
+            if polls && !self.listener.wait(stopped)? {
+                return Ok(());
+            }
+            let notification = self.listener.receive()?;
+            if over.load(Ordering::Acquire) {
+                return Ok(());
+            }
+            match notification {
+                Some(notification) => {
+                    let reply = self.reply(&notification);
+                    self.listener.answer(notification.id, reply);
+                }
+                None if self.listener.is_abandoned() => return Ok(()),
+                None => {}
+            }
+        }
     }
 
     fn reply(&mut self, notification: &Notification) -> Sys<Reply> {

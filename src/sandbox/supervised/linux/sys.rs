@@ -408,6 +408,20 @@ pub(super) fn change_folder(dir: &OwnedFd) -> Sys<()> {
     check_int(unsafe { libc::fchdir(dir.as_raw_fd()) }).map(drop)
 }
 
+/// The first two numbers of the kernel's release; zeros when it has none.
+pub(super) fn kernel_version() -> (u32, u32) {
+    // SAFETY: all-zero is a valid value of this plain struct; `uname` fills it.
+    let name = unsafe {
+        let mut name: libc::utsname = std::mem::zeroed();
+        libc::uname(&raw mut name);
+        name
+    };
+    let release = name.release.map(|byte| byte as u8);
+    let mut numbers =
+        release.split(|byte| !byte.is_ascii_digit()).map_while(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
 /// The user and the group that the supervisor acts as.
 pub(super) fn own_ids() -> (u32, u32) {
     // SAFETY: no pointers.
@@ -513,6 +527,11 @@ impl Plain for libc::stat {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_kernel_has_a_version() {
+        assert!(kernel_version() >= (5, 14), "{:?}", kernel_version());
+    }
 
     #[test]
     fn links_on_the_way_are_refused() {
