@@ -24,6 +24,8 @@ mod decompile;
 mod engines;
 #[path = "shared/equal.rs"]
 mod equal;
+#[path = "shared/faithful.rs"]
+mod faithful;
 #[path = "shared/golden.rs"]
 mod golden;
 #[path = "shared/lint.rs"]
@@ -57,6 +59,7 @@ const TOPICS: &[Topic] = &[
     ("decompile", decompile::trials),
     ("engines", engines::trials),
     ("equal", equal::trials),
+    ("faithful", faithful::trials),
     ("golden", golden::trials),
     ("lint", lint::trials),
     ("pattern", pattern::trials),

@@ -82,14 +82,22 @@ pub(crate) fn different_operations(a: &Program, b: &Program) -> Vec<OpId> {
 
 /// Compiles by the rules of 14.4.1 whatever the target; only for comparing programs.
 fn compile_as(policy: &Policy, limits: &Limits, generation: Generation) -> Result<Compiled, CompileError> {
+    let (program, unproven) = program_as(policy, limits, generation)?;
+    Ok(Compiled { bytes: program.encode()?, program, unproven })
+}
+
+/// The same without the bytes, which a generation may have no room for.
+fn program_as(
+    policy: &Policy,
+    limits: &Limits,
+    generation: Generation,
+) -> Result<(Program, Vec<Unproven>), CompileError> {
     let target = policy.target();
     let mut graph = graph::build(policy, limits)?;
     simplify::simplify(&mut graph, target, limits)?;
     let universe = masks::add(&mut graph, target)?;
     let program = write::program(&graph, target, generation)?;
-    let bytes = program.encode()?;
-    let unproven = unproven::list(policy, &graph, universe);
-    Ok(Compiled { bytes, program, unproven })
+    Ok((program, unproven::list(policy, &graph, universe)))
 }
 
 #[cfg(test)]

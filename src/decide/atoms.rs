@@ -340,7 +340,7 @@ impl Column {
         self.is_textual().then(|| self.index.get_or_init(made))
     }
 
-    fn fact<'r>(&self, value: &'r Value) -> Fact<'r> {
+    pub(crate) fn fact<'r>(&self, value: &'r Value) -> Fact<'r> {
         match (self.index(), value) {
             (Some(index), Value::Strings(all)) => {
                 let mut dfa = index.lock().unwrap_or_else(PoisonError::into_inner);

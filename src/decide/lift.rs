@@ -1,14 +1,15 @@
-//! What a compiled profile answers, as roots of a decision diagram, so that it compares with policies.
+//! What a compiled profile answers, as roots of a decision diagram or gates, so that it compares with policies.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::atoms::{Atoms, Expr};
-use super::dag::{Dag, Root, TooManyNodes};
+use super::dag::{Dag, TooManyNodes};
 use super::graph::{GraphError, roots_of, target_of};
+use super::store::Store;
 use crate::blob::{Argument, NodeId, Program, ProgramNode};
 use crate::pattern::Pattern;
 use crate::policy::{Arg, Filter, Host, NetworkAddress, Test};
-use crate::vocab::{ArgKind, FilterId, OpId, Target};
+use crate::vocab::{ArgKind, FilterId, Target};
 
 /// A node and the entitlement that is loaded when it is reached: together they are one condition.
 type Place = (NodeId, Option<Vec<u8>>);
@@ -69,11 +70,7 @@ impl Lifted {
 
     /// Puts the atoms in an order in which parents come before children.
     pub(crate) fn order(&self, dag: &mut Dag) {
-        self.order_of(dag, self.places.iter());
-    }
-
-    fn order_of<'a>(&self, dag: &mut Dag, places: impl DoubleEndedIterator<Item = &'a (Place, LiftedNode)>) {
-        for (_, node) in places.rev() {
+        for (_, node) in self.places.iter().rev() {
             if let LiftedNode::Test { expr, .. } = node {
                 expr.for_each_atom(&mut |atom| {
                     dag.order(atom);
@@ -83,47 +80,21 @@ impl Lifted {
     }
 
     /// What each operation answers: true is allow.
-    pub(crate) fn roots(&self, dag: &mut Dag) -> Result<Vec<Root>, TooManyNodes> {
-        let known = Self::known(dag, self.places.iter())?;
-        Ok(self.roots.iter().map(|root| known.get(&(*root, None)).copied().unwrap_or(Root::DENY)).collect())
-    }
-
-    fn known<'a>(
-        dag: &mut Dag,
-        places: impl Iterator<Item = &'a (Place, LiftedNode)>,
-    ) -> Result<HashMap<&'a Place, Root>, TooManyNodes> {
-        let mut known: HashMap<&Place, Root> = HashMap::new();
-        for (place, node) in places {
+    pub(crate) fn roots<S: Store>(&self, store: &mut S) -> Result<Vec<S::Root>, TooManyNodes> {
+        let deny = store.constant(false);
+        let mut known: HashMap<&Place, S::Root> = HashMap::new();
+        for (place, node) in &self.places {
             let root = match node {
-                LiftedNode::Answer(allowed) => Root::from(*allowed),
+                LiftedNode::Answer(allowed) => store.constant(*allowed),
                 LiftedNode::Test { expr, matched, unmatched } => {
-                    let condition = dag.expr(expr, &|_| None)?;
-                    let [yes, no] = [matched, unmatched].map(|child| known.get(child).copied().unwrap_or(Root::DENY));
-                    dag.ite(condition, yes, no)?
+                    let condition = store.condition(expr)?;
+                    let [yes, no] = [matched, unmatched].map(|child| known.get(child).copied().unwrap_or(deny));
+                    store.ite(condition, yes, no)?
                 }
             };
             known.insert(place, root);
         }
-        Ok(known)
-    }
-
-    /// As [`Lifted::order`] and [`Lifted::roots`], of one operation alone.
-    pub(crate) fn one(&self, operation: OpId, dag: &mut Dag) -> Result<Root, TooManyNodes> {
-        let Some(&root) = self.roots.get(usize::from(operation.0)) else { return Ok(Root::DENY) };
-        let nodes: HashMap<&Place, &LiftedNode> = self.places.iter().map(|(place, node)| (place, node)).collect();
-        let root = (root, None);
-        let mut reached = HashSet::from([&root]);
-        let mut todo = vec![&root];
-        while let Some(place) = todo.pop() {
-            if let Some(LiftedNode::Test { matched, unmatched, .. }) = nodes.get(place) {
-                todo.extend([matched, unmatched].into_iter().filter(|next| reached.insert(*next)));
-            }
-        }
-        let places: Vec<&(Place, LiftedNode)> =
-            self.places.iter().filter(|(place, _)| reached.contains(place)).collect();
-        self.order_of(dag, places.iter().copied());
-        let known = Self::known(dag, places.iter().copied())?;
-        Ok(known.get(&root).copied().unwrap_or(Root::DENY))
+        Ok(self.roots.iter().map(|root| known.get(&(*root, None)).copied().unwrap_or(deny)).collect())
     }
 }
 

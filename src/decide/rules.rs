@@ -1,8 +1,9 @@
 //! The rules of a policy as conditions, each rule once.
 
 use super::atoms::{Atoms, Expr};
-use super::dag::{Dag, Root, TooManyNodes};
+use super::dag::{Dag, TooManyNodes};
 use super::engine::Decider;
+use super::store::Store;
 use crate::policy::{Fallback, Policy, RuleId};
 use crate::vocab::{Action, OpId};
 
@@ -89,22 +90,23 @@ impl Rules {
     }
 
     /// Each rule's condition as a root.
-    pub(crate) fn conditions(&self, dag: &mut Dag) -> Result<Vec<Option<Root>>, TooManyNodes> {
-        let root = |expr: &Option<Expr>| expr.as_ref().map(|expr| dag.expr(expr, &|_| None)).transpose();
+    pub(crate) fn conditions<S: Store>(&self, store: &mut S) -> Result<Vec<Option<S::Root>>, TooManyNodes> {
+        let root = |expr: &Option<Expr>| expr.as_ref().map(|expr| store.condition(expr)).transpose();
         self.exprs.iter().map(root).collect()
     }
 
     /// What each operation answers, as a root: true is allow.
-    pub(crate) fn roots(&self, policy: &Policy, dag: &mut Dag) -> Result<Vec<Root>, TooManyNodes> {
-        let conditions = self.conditions(dag)?;
-        let mut roots: Vec<Option<Root>> = self.lists.iter().map(|_| None).collect();
+    pub(crate) fn roots<S: Store>(&self, policy: &Policy, store: &mut S) -> Result<Vec<S::Root>, TooManyNodes> {
+        let deny = store.constant(false);
+        let conditions = self.conditions(store)?;
+        let mut roots: Vec<Option<S::Root>> = self.lists.iter().map(|_| None).collect();
         for operation in policy.target().operations() {
             let (asked, last) = self.lineage(operation.id);
             let action = match last {
                 Decider::Rule(id) => policy.get(id).map_or(Action::Deny, |rule| rule.action),
                 Decider::Own(own) => policy.target().operation(own).own.unwrap_or(Action::Deny),
             };
-            let mut root = Root::from(action == Action::Allow);
+            let mut root = store.constant(action == Action::Allow);
             for (each, list) in asked.iter().rev() {
                 let slot = usize::from(each.0);
                 if let Some(known) = roots.get(slot).copied().flatten() {
@@ -113,7 +115,8 @@ impl Rules {
                 }
                 for (id, action) in list.rules.iter().rev() {
                     if let Some(condition) = conditions.get(id.0 as usize).copied().flatten() {
-                        root = dag.ite(condition, Root::from(*action == Action::Allow), root)?;
+                        let answer = store.constant(*action == Action::Allow);
+                        root = store.ite(condition, answer, root)?;
                     }
                 }
                 if let Some(slot) = roots.get_mut(slot) {
@@ -121,30 +124,6 @@ impl Rules {
                 }
             }
         }
-        Ok(roots.into_iter().map(|root| root.unwrap_or(Root::DENY)).collect())
-    }
-
-    /// What one operation answers, as a root. The atoms that have no place in the order yet get theirs as they are met.
-    pub(crate) fn one(&self, policy: &Policy, operation: OpId, dag: &mut Dag) -> Result<Root, TooManyNodes> {
-        let (asked, last) = self.lineage(operation);
-        let action = match last {
-            Decider::Rule(id) => policy.get(id).map_or(Action::Deny, |rule| rule.action),
-            Decider::Own(own) => policy.target().operation(own).own.unwrap_or(Action::Deny),
-        };
-        for (id, _) in asked.iter().flat_map(|(_, list)| &list.rules) {
-            if let Some(expr) = self.expr(*id) {
-                expr.for_each_atom(&mut |atom| {
-                    dag.order(atom);
-                });
-            }
-        }
-        let mut root = Root::from(action == Action::Allow);
-        for (id, action) in asked.iter().rev().flat_map(|(_, list)| list.rules.iter().rev()) {
-            if let Some(expr) = self.expr(*id) {
-                let condition = dag.expr(expr, &|_| None)?;
-                root = dag.ite(condition, Root::from(*action == Action::Allow), root)?;
-            }
-        }
-        Ok(root)
+        Ok(roots.into_iter().map(|root| root.unwrap_or(deny)).collect())
     }
 }

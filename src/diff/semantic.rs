@@ -3,7 +3,8 @@
 //! Both sides become roots of one decision diagram, operation by operation. Equal roots are equal answers, and operations
 //! with the same pair of roots are decided once. Where roots differ, [`decide`](crate::decide) searches for a request that
 //! one side allows and the other refuses; the request that is found is the witness, and when none exists the difference is
-//! one that no request can show. A spent budget leaves an operation *undecided*, and says so.
+//! one that no request can show. Where a diagram grows too large, the same is asked of gates and a SAT solver. A spent budget leaves
+//! an operation *undecided*, and says so.
 //!
 //! Only verdicts are compared. Modifiers (`no-log`, `send-signal` …) are the business of [`rules`](super::rules).
 
@@ -19,8 +20,10 @@ use crate::decide::dag::{Dag, Root, TooManyNodes};
 use crate::decide::exclusive::Exclusive;
 use crate::decide::graph::target_of;
 use crate::decide::lift::Lifted;
+use crate::decide::prove::{Literal, Prover};
 use crate::decide::rules::Rules;
 use crate::decide::space::Space;
+use crate::decide::store::Store;
 use crate::decide::{Budget, GraphError, PATH, Request, Undecided};
 use crate::policy::Policy;
 use crate::vocab::{OpId, Target};
@@ -62,6 +65,15 @@ pub enum Change {
 }
 
 impl Change {
+    /// A request found that way, one found the other way.
+    fn of(found: Result<(Option<Request>, Option<Request>), Undecided>) -> Self {
+        match found {
+            Ok((None, None)) => Self::Equal,
+            Ok((widened, narrowed)) => Self::Differs { widened, narrowed },
+            Err(undecided) => Self::Undecided(undecided),
+        }
+    }
+
     /// `equal`, `widened`, `narrowed`, `both` or `undecided`.
     pub fn name(&self) -> &'static str {
         match self {
@@ -111,17 +123,10 @@ impl Compiled<'_> {
         }
     }
 
-    fn roots(&self, dag: &mut Dag) -> Result<Vec<Root>, TooManyNodes> {
+    fn roots<S: Store>(&self, store: &mut S) -> Result<Vec<S::Root>, TooManyNodes> {
         match self {
-            Self::Rules(policy, rules) => rules.roots(policy, dag),
-            Self::Graph(lifted) => lifted.roots(dag),
-        }
-    }
-
-    fn one(&self, operation: OpId, dag: &mut Dag) -> Result<Root, TooManyNodes> {
-        match self {
-            Self::Rules(policy, rules) => rules.one(policy, operation, dag),
-            Self::Graph(lifted) => lifted.one(operation, dag),
+            Self::Rules(policy, rules) => rules.roots(policy, store),
+            Self::Graph(lifted) => lifted.roots(store),
         }
     }
 }
@@ -184,8 +189,13 @@ impl<'a> Comparison<'a> {
     fn key(&self, operation: OpId) -> Result<Key, TooManyNodes> {
         let [a, b] = self.roots.as_ref().map_err(|error| *error)?;
         let root = |roots: &[Root]| roots.get(usize::from(operation.0)).copied().unwrap_or(Root::DENY);
+        Ok((root(a), root(b), self.kinds(operation)))
+    }
+
+    /// What requests on `operation` always have or never have together.
+    fn kinds(&self, operation: OpId) -> [bool; 3] {
         let accepts = |name: &str| self.target.filter_named(name).is_some_and(|id| self.target.accepts(operation, id));
-        Ok((root(a), root(b), [self.target.accepts(operation, PATH), accepts("remote"), accepts("global-name")]))
+        [self.target.accepts(operation, PATH), accepts("remote"), accepts("global-name")]
     }
 
     /// Whether some request makes `condition` of the two answers true.
@@ -227,60 +237,46 @@ impl<'a> Comparison<'a> {
 
     fn change(&mut self, operation: OpId) -> Change {
         let both = self.widened(operation).and_then(|widened| Ok((widened, self.narrowed(operation)?)));
-        match both {
-            Ok((None, None)) => Change::Equal,
-            Ok((widened, narrowed)) => Change::Differs { widened, narrowed },
-            Err(undecided) => Change::Undecided(undecided),
-        }
+        Change::of(both)
     }
 
-    /// What happens to one operation, in a diagram of its own whose order is that of its own tests. Operations that the diagram
-    /// of all could not hold may fit there.
-    fn alone(&mut self, operation: OpId) -> Change {
-        let mut dag = Dag::new(self.budget.nodes);
-        // A graph's own order keeps its diagram small, so the graph is asked first.
-        let graph_last = matches!(self.sides.as_slice(), [Compiled::Rules(..), Compiled::Graph(_)]);
-        let mut order = [0, 1];
-        if graph_last {
-            order.reverse();
-        }
-        let mut roots = [Root::DENY; 2];
-        for at in order {
-            let Some(side) = self.sides.get(at) else { continue };
-            match side.one(operation, &mut dag) {
-                Ok(root) => roots[at] = root,
-                Err(error) => return Change::Undecided(error.into()),
-            }
-        }
-        let [a, b] = roots;
-        if a == b {
-            return Change::Equal;
-        }
-        let found = |condition: Result<Root, TooManyNodes>, dag: &mut Dag| -> Result<Option<Request>, Undecided> {
-            let mut space = Space::new(&self.atoms, &self.exclusive, self.target, self.budget);
-            let values = space.find(dag, operation, condition?)?;
-            Ok(values.map(|values| Request { operation, values, closed: false }))
+    /// What happens to each of `operations`, by gates instead of a diagram.
+    fn changes_by_gates(&self, operations: impl Iterator<Item = OpId>) -> Vec<(OpId, Change)> {
+        let mut prover = Prover::new(&self.atoms, &self.exclusive, self.target, self.budget);
+        let roots: Result<Vec<Vec<Literal>>, TooManyNodes> =
+            self.sides.iter().map(|side| side.roots(prover.store())).collect();
+        let of = |side: usize, operation: OpId| {
+            let roots = roots.as_ref().map_err(|error| *error)?;
+            let root = roots.get(side).and_then(|roots| roots.get(usize::from(operation.0)).copied());
+            root.ok_or(TooManyNodes)
         };
-        let condition = dag.ite(a, Root::DENY, b);
-        let widened = found(condition, &mut dag);
-        let condition = dag.ite(b, Root::DENY, a);
-        match widened.and_then(|widened| Ok((widened, found(condition, &mut dag)?))) {
-            Ok((None, None)) => Change::Equal,
-            Ok((widened, narrowed)) => Change::Differs { widened, narrowed },
-            Err(undecided) => Change::Undecided(undecided),
+        let mut known: HashMap<(Literal, Literal, [bool; 3]), Change> = HashMap::new();
+        let mut out = Vec::new();
+        for operation in operations {
+            let change = match of(0, operation).and_then(|a| Ok((a, of(1, operation)?))) {
+                Err(error) => Change::Undecided(error.into()),
+                Ok((a, b)) if a == b => Change::Equal,
+                Ok((a, b)) => {
+                    let mut found = |wanted: &[Literal]| -> Result<Option<Request>, Undecided> {
+                        let values = prover.find(operation, wanted)?;
+                        Ok(values.map(|values| Request { operation, values, closed: false }))
+                    };
+                    let change = known.entry((a, b, self.kinds(operation))).or_insert_with(|| {
+                        let widened = found(&[!a, b]);
+                        Change::of(widened.and_then(|widened| Ok((widened, found(&[a, !b])?))))
+                    });
+                    for_operation(change.clone(), operation)
+                }
+            };
+            out.push((operation, change));
         }
-    }
-
-    /// Each operation in a diagram of its own.
-    fn changes_alone(&mut self) -> Vec<(OpId, Change)> {
-        let operations: Vec<OpId> = self.operations().collect();
-        operations.into_iter().map(|operation| (operation, self.alone(operation))).collect()
+        out
     }
 
     /// What happens to each operation.
     pub fn changes(&mut self) -> Vec<(OpId, Change)> {
         if self.roots.is_err() {
-            return self.changes_alone();
+            return self.changes_by_gates(self.operations());
         }
         let mut known: HashMap<Key, Change> = HashMap::new();
         let mut out = Vec::new();
@@ -298,6 +294,16 @@ impl<'a> Comparison<'a> {
                 },
             };
             out.push((operation, change));
+        }
+        let undecided: Vec<OpId> =
+            out.iter().filter(|(_, change)| matches!(change, Change::Undecided(_))).map(|(id, _)| *id).collect();
+        if !undecided.is_empty() {
+            let again: HashMap<OpId, Change> = self.changes_by_gates(undecided.into_iter()).into_iter().collect();
+            for (operation, change) in &mut out {
+                if let Some(again) = again.get(operation) {
+                    *change = again.clone();
+                }
+            }
         }
         out
     }

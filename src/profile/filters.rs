@@ -87,7 +87,8 @@ impl Evaluator<'_> {
         }
     }
 
-    /// A string test. Pattern variables work in path-like filters only, when they are on.
+    /// A string test. Pattern variables work in every filter whose strings are patterns, when they are on: the iOS 13 and iOS 17
+    /// collections test `ipc-posix-name` and `iokit-registry-entry-class` with them.
     pub(super) fn pattern(&self, info: &FilterInfo, form: FilterForm, text: &[u8]) -> Result<Pattern, ProfileError> {
         let kind = match form {
             FilterForm::Exact => PatternKind::Literal,
@@ -98,7 +99,7 @@ impl Evaluator<'_> {
             FilterForm::Subpath => PatternKind::Subpath,
             FilterForm::Regex => PatternKind::Regex,
         };
-        let variables = info.argument == ArgKind::PatternSubpath && self.options.has_pattern_variables();
+        let variables = info.argument.is_pattern() && self.options.has_pattern_variables();
         Pattern::new(kind, text, variables)
             .map_err(|error| ProfileError::Regex { error, text: String::from_utf8_lossy(text).into_owned() })
     }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
 mod blob;
+mod compile_limits;
 mod contract;
 mod coverage;
 mod decide;

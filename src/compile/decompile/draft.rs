@@ -55,13 +55,17 @@ const EXPLICIT: &[&str] = &["NO_IMPLICIT_RULES", "ENABLE_PATTERN_VARIABLES"];
 /// Says `program` (profile number `profile` of a collection) in SBPL for `target`.
 ///
 /// # Errors
-/// [`Stop::NoProfile`]. What else cannot be said is listed in the draft.
+/// [`Stop::NoProfile`]; [`Stop::Names`], or every rule would be called by the name of another. What else cannot be said is listed in the draft.
 pub fn decompile(program: &Program, profile: usize, target: &'static Target, choices: &Choices) -> Result<Draft, Stop> {
     let roots = match &program.roots {
         Roots::Single(roots) if profile == 0 => roots,
         Roots::Single(_) => return Err(Stop::NoProfile),
         Roots::Collection { profiles, .. } => &profiles.get(profile).ok_or(Stop::NoProfile)?.roots,
     };
+    if roots.len() != target.op_table_len() {
+        let (operations, names) = (roots.len(), target.op_table_len());
+        return Err(Stop::Names { operations, target: target.name(), names });
+    }
     let all = roots.iter().copied().chain(program.policies.iter().copied());
     let flow = Flow::of(program, all);
     let leaves = Leaves::new(program, target);
@@ -284,8 +288,11 @@ impl<'p> Writer<'_, 'p> {
             if falls_to_parent && parent_roots.iter().any(|id| !self.flow.is_terminal(*id)) {
                 self.open.insert(operation);
             }
+            // Where nothing is asked, the parent's tests were not passed over.
+            let asks = self.root(operation).is_some_and(|root| !self.flow.is_terminal(root))
+                || parent_roots.iter().all(|id| self.flow.is_terminal(*id));
             let implied = match parent {
-                Some(_) => falls_to_parent && !self.choices.unfiltered.contains(&operation),
+                Some(_) => falls_to_parent && asks && !self.choices.unfiltered.contains(&operation),
                 None => own.is_some_and(|action| self.is_plain(parts.end, action)),
             };
             self.usual[index] = self.terminal(parts.end);

@@ -87,7 +87,7 @@ impl<'p> Leaves<'p> {
                 one(Arg::Pattern(Pattern::from_regex(regex.clone())))
             }
             Argument::Pattern(id) => {
-                let patterns = self.patterns(id, info.argument == ArgKind::PatternSubpath)?;
+                let patterns = self.patterns(id, info.argument.is_pattern())?;
                 any(patterns.into_iter().map(|pattern| Test { filter, arg: Arg::Pattern(pattern) }))
             }
         }

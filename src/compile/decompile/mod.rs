@@ -48,6 +48,16 @@ pub enum Stop {
     /// A reference of the program leads nowhere.
     #[error("the program refers to something that it does not hold")]
     Dangling,
+    /// The names are those of another system.
+    #[error("the profile answers {operations} operations, and {target} has {names} of them")]
+    Names {
+        /// Operations of the profile.
+        operations: usize,
+        /// The system whose names were to be used.
+        target: &'static str,
+        /// How many operations it has.
+        names: usize,
+    },
     /// There is no profile of that number.
     #[error("there is no such profile")]
     NoProfile,

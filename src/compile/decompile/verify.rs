@@ -39,11 +39,13 @@ pub struct Verified {
     pub outcome: Outcome,
     /// What the text says, for a comparison of decisions; `None` when it does not evaluate.
     pub policy: Option<Policy>,
+    /// What the text compiles to, for a comparison of decisions; `None` when it does not compile.
+    pub program: Option<Program>,
 }
 
 /// Most drafts that are tried.
 const MAX_TRIES: usize = 4;
-/// Texts that are longer are tried once.
+/// Longer texts are tried a second time only for the ends of programs, where another reading may decide otherwise.
 const MAX_TRIED_TEXT: usize = 1 << 16;
 
 /// Decompiles and compiles again; where programs differ, other readings are tried. `bytes` is the blob of a single profile,
@@ -61,24 +63,26 @@ pub fn verify(
     let mut best: Option<Verified> = None;
     for _ in 0..MAX_TRIES {
         let draft = decompile(program, profile, target, &choices)?;
-        let (outcome, policy) = outcome(&draft, program, profile, bytes, target);
+        let (outcome, policy, compiled) = outcome(&draft, program, profile, bytes, target);
         let differing = match &outcome {
             Outcome::Different { operations, .. } => operations.clone(),
             _ => Vec::new(),
         };
         let open = draft.open.clone();
         let long = draft.text.len() > MAX_TRIED_TEXT;
-        if best.as_ref().is_none_or(|best| rank(&outcome) < rank(&best.outcome)) {
-            best = Some(Verified { draft, outcome, policy });
+        // Of equals the later: with more unfiltered rules it decides as the program does in any case.
+        if best.as_ref().is_none_or(|best| rank(&outcome) <= rank(&best.outcome)) {
+            best = Some(Verified { draft, outcome, policy, program: compiled });
         }
         let before = choices.clone();
         for operation in differing {
             // One thing at a time: first the end of the program, then the order of the alternatives.
-            if !open.contains(&operation) || !choices.unfiltered.insert(operation) {
+            let another_end = open.contains(&operation) && choices.unfiltered.insert(operation);
+            if !another_end && !long {
                 choices.reversed.insert(operation);
             }
         }
-        if long || choices == before {
+        if choices == before {
             break;
         }
     }
@@ -100,27 +104,32 @@ fn outcome(
     profile: usize,
     bytes: Option<&[u8]>,
     target: &'static Target,
-) -> (Outcome, Option<Policy>) {
+) -> (Outcome, Option<Policy>, Option<Program>) {
     let policy = match evaluated(draft, target) {
         Ok(policy) => policy,
-        Err(message) => return (Outcome::Fails(message), None),
+        Err(message) => return (Outcome::Fails(message), None, None),
     };
-    let compiled = match compile::compile_as(&policy, &Limits::default(), program.generation) {
-        Ok(compiled) => compiled,
-        Err(error) => return (Outcome::Fails(error.to_string()), Some(policy)),
+    let compiled = match compile::program_as(&policy, &Limits::default(), program.generation) {
+        Ok((compiled, _)) => compiled,
+        Err(error) => return (Outcome::Fails(error.to_string()), Some(policy), None),
     };
-    if bytes == Some(&compiled.bytes) {
-        return (Outcome::Identical, Some(policy));
+    // A program of a collection has no bytes of its own.
+    let written = match bytes.map(|_| compiled.encode()).transpose() {
+        Ok(written) => written.unwrap_or_default(),
+        Err(error) => return (Outcome::Fails(error.to_string()), Some(policy), Some(compiled)),
+    };
+    if bytes == Some(&written) {
+        return (Outcome::Identical, Some(policy), Some(compiled));
     }
     let old = bytes.unwrap_or_default();
-    let common = old.iter().zip(&compiled.bytes).take_while(|(old, new)| old == new).count();
-    let operations = different(program, profile, &compiled.program);
+    let common = old.iter().zip(&written).take_while(|(old, new)| old == new).count();
+    let operations = different(program, profile, &compiled);
     let outcome = if operations.is_empty() {
         Outcome::SamePrograms { first_difference: common }
     } else {
         Outcome::Different { first_difference: common, operations }
     };
-    (outcome, Some(policy))
+    (outcome, Some(policy), Some(compiled))
 }
 
 /// Evaluates a text; variables are on, as in a compiler without parameters.

@@ -36,7 +36,8 @@ use crate::pattern;
 use crate::pattern::automaton::TooManyStates;
 use crate::vocab::{OpId, Target};
 
-use values::{choices, combinations};
+pub(crate) use values::choices;
+use values::combinations;
 use walk::Walk;
 
 /// How much work one comparison may be.
@@ -90,7 +91,7 @@ impl From<TooManyStates> for Undecided {
 const PLAIN_VALUE: &str = "/users/me";
 
 /// The answer hangs on the first variable in these questions.
-fn hangs_on(column: &Column, questions: &[u32]) -> Undecided {
+pub(crate) fn hangs_on(column: &Column, questions: &[u32]) -> Undecided {
     let name = questions.iter().filter_map(|question| column.open_pattern(*question)?.free_variables().next()).next();
     Undecided::Variable(String::from_utf8_lossy(name.unwrap_or_default()).to_ascii_uppercase())
 }
@@ -102,7 +103,7 @@ const MAX_DEPTH: usize = 400;
 type Combinations = Vec<(BTreeSet<u32>, Vec<u8>)>;
 
 /// Values of one attribute and the questions of interest that each answers with yes.
-type Choices = Vec<(BTreeSet<u32>, Value)>;
+pub(crate) type Choices = Vec<(BTreeSet<u32>, Value)>;
 
 /// A search over all requests on one operation.
 pub(crate) struct Space<'a> {
@@ -285,12 +286,6 @@ impl<'a> Space<'a> {
         column.is_free() && self.ruled_out(operation, column).is_empty()
     }
 
-    /// Whether requests on the operation always have a value of `column`.
-    fn is_mandatory(&self, operation: OpId, column: &Column) -> bool {
-        let network = self.target.filter_named("remote").is_some_and(|remote| self.target.accepts(operation, remote));
-        column.attribute == Attribute::Filter(PATH) && self.target.accepts(operation, PATH) && !network
-    }
-
     /// Tries the strings of the column, shortest first, then none. Attributes whose answers are free are left out of the
     /// search; the string that is found fits some answers of theirs.
     fn try_strings(&mut self, search: &mut Search<'_>, step: &Step<'_>) -> Result<Found, Undecided> {
@@ -313,7 +308,7 @@ impl<'a> Space<'a> {
                 walk.go_on(search.dag, place)?;
             }
         }
-        if self.is_mandatory(search.operation, step.column) {
+        if is_mandatory(self.target, search.operation, step.column) {
             return Ok(None);
         }
         self.go_on(search, step, step.root, &BTreeSet::new(), &Value::Absent)
@@ -368,7 +363,7 @@ impl<'a> Space<'a> {
             }
             return Ok(Some(found));
         }
-        if self.is_mandatory(search.operation, step.column) {
+        if is_mandatory(self.target, search.operation, step.column) {
             return Ok(None);
         }
         self.go_on(search, step, step.root, &BTreeSet::new(), &Value::Absent)
@@ -460,6 +455,12 @@ impl<'a> Space<'a> {
         self.strings.insert(key, Rc::clone(&made));
         Ok(made)
     }
+}
+
+/// Whether requests on the operation always have a value of `column`.
+pub(crate) fn is_mandatory(target: &Target, operation: OpId, column: &Column) -> bool {
+    let network = target.filter_named("remote").is_some_and(|remote| target.accepts(operation, remote));
+    column.attribute == Attribute::Filter(PATH) && target.accepts(operation, PATH) && !network
 }
 
 struct Search<'d> {

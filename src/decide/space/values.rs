@@ -22,7 +22,7 @@ pub(super) fn combinations(column: &Column, questions: &[u32], limit: usize) -> 
 }
 
 /// Values of a column that is no plain string, one for each combination of answers.
-pub(super) fn choices(column: &Column, questions: &[u32], limit: usize) -> Result<Choices, Undecided> {
+pub(crate) fn choices(column: &Column, questions: &[u32], limit: usize) -> Result<Choices, Undecided> {
     let asked: Vec<(u32, &Question)> = questions
         .iter()
         .filter_map(|number| column.questions.get_index(*number as usize).map(|question| (*number, question)))
