@@ -2,7 +2,11 @@
 //! profile of 250 rules.
 //!
 //! The limit is stated for the overhead, that is for what a call costs more than natively: at most 1.3 times that of the bare listener.
-//! The three take turns, and of each the fastest round counts: a machine that is busy with something else only makes rounds slower.
+//! The listener has the flags of the supervisor, and either waits in receiving as that does, or polls before. All take turns, and of each
+//! the fastest batch counts: a machine that is busy with something else only makes batches slower.
+//!
+//! `stat`, `open` and `missing` do the same call again and again; `scattered` looks into two folders in turns; `each` looks at every file once.
+//! With `only=KIND` only that one is measured.
 
 // A benchmark's data is its own; it talks to the kernel as the supervisor does.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic, unsafe_code)]

@@ -1,7 +1,7 @@
 //! The supervisor itself.
 //!
 //! One thread of its own serves a run: it has a folder and a file mode mask of its own (`unshare(CLONE_FS)`), so that acting for
-//! others does not touch the caller. Calls that may block for long are finished by [`worker`]s.
+//! others does not touch the caller. Calls that may block for long are finished by [`worker`]s. Another thread [`watch`]es for the end.
 
 mod ask;
 mod calls;
