@@ -133,8 +133,11 @@ fn stopping_and_going_on() {
         return;
     }
     let mut shell = Shell::new();
-    shell.runs("echo begun; read line; echo \"got $line\"");
+    shell.runs("echo begun; while read line; do echo \"got $line\"; done");
     for _ in 0..2 {
+        // Not before the command has the terminal.
+        shell.types("hello\n");
+        shell.sees("got hello");
         shell.types("\x1a");
         shell.sees("Stopped");
         shell.types("jobs; echo \"list\"ed\n");
@@ -143,8 +146,10 @@ fn stopping_and_going_on() {
         shell.types("fg\n");
         shell.sees("exec");
     }
-    shell.types("hello\n");
-    shell.sees("got hello");
+    // The end of what is typed.
+    shell.types("bye\n");
+    shell.sees("got bye");
+    shell.types("\x04");
     shell.types("echo \"status=$?.\"\n");
     shell.sees("status=0.");
     shell.runs("echo begun; sleep 0.5; echo \"in the background\"");

@@ -8,6 +8,8 @@ mod files;
 #[allow(unsafe_code)]
 mod handed;
 mod leftovers;
+#[allow(unsafe_code)]
+mod surroundings;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

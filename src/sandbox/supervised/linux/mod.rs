@@ -62,9 +62,23 @@ pub(super) fn probe() -> Result<(), Unavailable> {
         return Err(Unavailable::Proc);
     }
     match spawn::start(&Command::new(OsString::from("/")), machine) {
-        Ok(_) => Ok(()),
+        Ok(_) => own_calls(),
         Err(SuperviseError::Unavailable(reason)) => Err(reason),
         Err(SuperviseError::System { call, errno }) => Err(Unavailable::Forbidden { call, errno }),
         Err(_) => Err(Unavailable::Kernel),
     }
+}
+
+/// What the serving thread needs besides.
+fn own_calls() -> Result<(), Unavailable> {
+    let own = std::thread::scope(|scope| scope.spawn(sys::own_fs_state).join());
+    if let Ok(Err(sys::Errno(errno))) = own {
+        return Err(Unavailable::Forbidden { call: "unshare", errno });
+    }
+    // Older filters of containers know neither this call nor that programs ask it.
+    let looked = sys::openat(sys::ROOT, c"/", libc::O_PATH, 0).and_then(|root| sys::access_fd(&root, libc::F_OK, 0));
+    if let Err(sys::Errno(errno)) = looked {
+        return Err(Unavailable::Forbidden { call: "faccessat2", errno });
+    }
+    Ok(())
 }

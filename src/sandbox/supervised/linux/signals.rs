@@ -49,12 +49,46 @@ extern "C" fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut l
     // SAFETY: no pointers but to this thread's own error number; all may be called in a handler.
     unsafe {
         let errno = *libc::__errno_location();
-        if signal == libc::SIGCONT {
-            hand_terminal_over(command);
+        // What goes on already may have been stopped anew by the time that this arrives.
+        if signal != libc::SIGCONT || is_stopped(command) {
+            if signal == libc::SIGCONT {
+                hand_terminal_over(command);
+            }
+            libc::kill(command, signal);
         }
-        libc::kill(command, signal);
         *libc::__errno_location() = errno;
     }
+}
+
+/// Whether the process is stopped, by `/proc/PID/stat`: `PID (NAME) STATE …`.
+///
+/// # Safety
+/// None needed; calls that may be made in a handler, and nothing is allocated.
+unsafe fn is_stopped(process: i32) -> bool {
+    let mut path = *b"/proc/0000000000/stat\0";
+    let mut left = process;
+    for place in path.iter_mut().skip(6).take(10).rev() {
+        *place = b'0' + (left % 10) as u8;
+        left /= 10;
+    }
+    // Zeros in front are not the name of a process.
+    let zeros = path.iter().skip(6).take_while(|byte| **byte == b'0').count();
+    path.copy_within(6 + zeros.min(10).., 6);
+    let mut text = [0u8; 64];
+    // SAFETY: the path ends with NUL, the buffer is as long as said.
+    let length = unsafe {
+        let file = libc::open(path.as_ptr().cast(), libc::O_RDONLY | libc::O_CLOEXEC);
+        if file < 0 {
+            return false;
+        }
+        let length = libc::read(file, text.as_mut_ptr().cast(), text.len());
+        libc::close(file);
+        length
+    };
+    let read = text.get(..usize::try_from(length).unwrap_or(0)).unwrap_or_default();
+    // Behind the name there are only numbers.
+    let state = read.iter().rposition(|byte| *byte == b')').and_then(|end| read.get(end + 2));
+    state == Some(&b'T')
 }
 
 /// A shell has given the terminal to the supervisor's group. A command in another one, as a shell is, had it when it stopped.
@@ -101,12 +135,49 @@ impl Passing {
 
 impl Drop for Passing {
     fn drop(&mut self) {
+        // What came for the command and was not looked at yet was the command's too; it must not end or stop the caller now.
+        // SAFETY: the sets live through the calls and are made before they are read.
+        let mask = unsafe {
+            let mut ours: libc::sigset_t = std::mem::zeroed();
+            libc::sigemptyset(&raw mut ours);
+            for (signal, _) in &self.before {
+                libc::sigaddset(&raw mut ours, *signal);
+            }
+            let mut mask: libc::sigset_t = std::mem::zeroed();
+            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const ours, &raw mut mask);
+            let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+            while libc::sigtimedwait(&raw const ours, std::ptr::null_mut(), &raw const now) > 0 {}
+            mask
+        };
         for (signal, old) in &self.before {
             // SAFETY: the disposition is one that was in force.
             unsafe { libc::sigaction(*signal, old, std::ptr::null_mut()) };
         }
+        // SAFETY: a mask that was in force.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const mask, std::ptr::null_mut()) };
         COMMAND.store(0, Ordering::Relaxed);
         TERMINAL.store(-1, Ordering::Relaxed);
         drop(self.terminal.take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn stopped_processes_are_known() {
+        let mut child = std::process::Command::new("/bin/sleep").arg("60").spawn().unwrap();
+        let pid = child.id() as i32;
+        // SAFETY: reads files.
+        let is = |wanted: bool| (0..5000).any(|_| unsafe { super::is_stopped(pid) } == wanted);
+        // SAFETY: signals to a child.
+        let send = |signal| unsafe { libc::kill(pid, signal) };
+        assert!(is(false));
+        send(libc::SIGSTOP);
+        assert!(is(true));
+        send(libc::SIGCONT);
+        assert!(is(false));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(is(false));
     }
 }
