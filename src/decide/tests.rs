@@ -357,3 +357,29 @@ fn variables_of_patterns_are_values_of_the_request() {
         assert!(request.add_argument(target(), wrong).is_err(), "{wrong}");
     }
 }
+
+/// Every filter of every system takes a value by its name, and a request in words is the same request again.
+#[test]
+fn every_filter_takes_a_value_by_name() {
+    use crate::vocab::ArgKind;
+    for name in crate::vocab::target_names() {
+        let target = crate::vocab::target(name).unwrap();
+        let mut request = Request::new(target.operation_named("default").unwrap());
+        for filter in target.filters() {
+            let value = match filter.argument {
+                ArgKind::Bool => "true",
+                ArgKind::Network => "tcp4:localhost:22",
+                ArgKind::Bitfield | ArgKind::Integer | ArgKind::Bitmask => "1",
+                _ => "/x",
+            };
+            let argument = format!("{}={value}", filter.name);
+            let added = request.add_argument(target, &argument);
+            assert!(added.is_ok(), "{name}: {argument}: {added:?}");
+        }
+        let mut again = Request::new(request.operation);
+        for words in request.words(target) {
+            again.add_argument(target, &words).unwrap();
+        }
+        assert_eq!(again, request, "{name}");
+    }
+}
