@@ -13,6 +13,7 @@
 //! value: equal inputs give equal policies, whatever the platform.
 
 mod filter;
+mod names;
 pub mod print;
 mod rule;
 

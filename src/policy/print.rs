@@ -3,6 +3,7 @@
 //! Names are those of the policy's target and version; numbers are written as symbols where an enumeration has one. Strings
 //! are bytes, so is the text. Rules of a prelude and implicit rules appear as comments only: evaluation adds them by itself.
 
+use super::names::{Names, Shape};
 use super::{
     Arg, Filter, Host, Modifier, ModifierValue, NetworkAddress, Policy, Rule, RuleSource, Test, protocol_name,
 };
@@ -120,7 +121,8 @@ impl Printer {
 
     /// A filter.
     pub fn filter(&self, filter: &Filter) -> Vec<u8> {
-        self.filter_doc(filter).text()
+        let names = Names::of(std::iter::once(filter));
+        names.find(filter).map_or_else(Vec::new, |number| self.condition_doc(number, &names).text())
     }
 
     /// A modifier, as an argument of a rule.
@@ -130,36 +132,71 @@ impl Printer {
 
     /// A rule, without line end.
     pub fn rule(&self, rule: &Rule) -> Vec<u8> {
-        self.rule_doc(rule).text()
+        self.rule_doc(rule, &Names::of(rule.filter.iter())).text()
     }
 
-    fn rule_doc(&self, rule: &Rule) -> Doc {
+    /// A list of rules, each with a line end. Conditions that would be repeated or nest deep have names, which are defined in front
+    /// of the first rule that uses them.
+    pub fn rules_by_names(&self, rules: &[Rule]) -> Vec<u8> {
+        let mut names = Names::of(rules.iter().filter_map(|rule| rule.filter.as_ref()));
+        let mut out = Vec::new();
+        for rule in rules {
+            let new = rule.filter.as_ref().map(|filter| names.meet(filter)).unwrap_or_default();
+            for number in new {
+                let name = Doc::atom(names.name(number).unwrap_or_default());
+                out.extend(Doc::call("define", [name, self.group_doc(number, &names)]).text());
+                out.push(b'\n');
+            }
+            out.extend(self.rule_doc(rule, &names).text());
+            out.push(b'\n');
+        }
+        out
+    }
+
+    fn rule_doc(&self, rule: &Rule, names: &Names) -> Doc {
         let operations = rule.operations.iter().map(|&id| Doc::atom(self.operation(id)));
-        let filters = match &rule.filter {
+        let number = rule.filter.as_ref().and_then(|filter| names.find(filter));
+        let filters = match number.map(|number| (number, names.shape(number), names.name(number))) {
             None => Vec::new(),
             // Filters side by side are an "or".
-            Some(Filter::Any(parts)) if parts.len() > 1 => parts.iter().map(|part| self.filter_doc(part)).collect(),
-            Some(filter) => vec![self.filter_doc(filter)],
+            Some((_, Some(Shape::Any(parts)), None)) if parts.len() > 1 => {
+                parts.iter().map(|part| self.condition_doc(*part, names)).collect()
+            }
+            Some((number, ..)) => vec![self.condition_doc(number, names)],
         };
         let modifiers = rule.modifiers.iter().map(|modifier| self.modifier_doc(modifier));
         Doc::call(rule.action.name(), operations.chain(filters).chain(modifiers))
     }
 
-    fn filter_doc(&self, filter: &Filter) -> Doc {
-        match filter {
-            Filter::Test(test) => self.test_doc(test),
-            Filter::All(parts) => match self.entitlement_doc(parts) {
-                Some(doc) => doc,
-                None => Doc::call("require-all", parts.iter().map(|part| self.filter_doc(part))),
-            },
-            Filter::Any(parts) => Doc::call("require-any", parts.iter().map(|part| self.filter_doc(part))),
-            Filter::Not(inner) => Doc::call("require-not", [self.filter_doc(inner)]),
+    /// A condition of `names`, by its name if it has one.
+    fn condition_doc(&self, number: usize, names: &Names) -> Doc {
+        match names.name(number) {
+            Some(name) => Doc::atom(name),
+            None => self.group_doc(number, names),
+        }
+    }
+
+    /// The condition itself. Recursion is bounded by the nesting of filters.
+    fn group_doc(&self, number: usize, names: &Names) -> Doc {
+        let group =
+            |head: &str, parts: &[usize]| Doc::call(head, parts.iter().map(|part| self.condition_doc(*part, names)));
+        match names.shape(number) {
+            None => Doc::List(Vec::new()),
+            Some(Shape::Test(test)) => self.test_doc(test),
+            Some(Shape::All(parts)) => {
+                self.entitlement_doc(parts, names).unwrap_or_else(|| group("require-all", parts))
+            }
+            Some(Shape::Any(parts)) => group("require-any", parts),
+            Some(Shape::Not(inner)) => group("require-not", &[*inner]),
         }
     }
 
     /// `(require-entitlement …)` for the two tests that it makes.
-    fn entitlement_doc(&self, parts: &[Filter]) -> Option<Doc> {
-        let [Filter::Test(load), Filter::Test(value)] = parts else { return None };
+    fn entitlement_doc(&self, parts: &[usize], names: &Names) -> Option<Doc> {
+        let [load, value] = parts else { return None };
+        let (Some(Shape::Test(load)), Some(Shape::Test(value))) = (names.shape(*load), names.shape(*value)) else {
+            return None;
+        };
         let (Arg::String(name), "%entitlement-load") = (&load.arg, &*self.target.filter_name(load.filter)) else {
             return None;
         };
@@ -223,7 +260,10 @@ impl Printer {
         let name = self.target.modifier(modifier.id).map_or("unknown", |info| info.name);
         let argument = match &modifier.value {
             ModifierValue::Rules(filter) => {
-                return Doc::call("apply-message-filter", filter.rules.iter().map(|rule| self.rule_doc(rule)));
+                return Doc::call("apply-message-filter", {
+                    let rules = filter.rules.iter();
+                    rules.map(|rule| self.rule_doc(rule, &Names::of(rule.filter.iter())))
+                });
             }
             ModifierValue::Flag => None,
             ModifierValue::Integer(number) => {

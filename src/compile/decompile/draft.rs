@@ -123,10 +123,7 @@ fn text(target: &'static Target, version: u8, params: &[&str], rules: &[Rule], l
     }
     out.extend_from_slice(format!("(version {version})\n").as_bytes());
     let printer = Printer::new(target, version);
-    for rule in rules {
-        out.extend(printer.rule(rule));
-        out.push(b'\n');
-    }
+    out.extend(printer.rules_by_names(rules));
     out
 }
 
