@@ -92,7 +92,7 @@ struct SimulatedSession {
 
 /// The operation that the usual call of a probe asks for, where that is not the probed operation itself: opening a file for
 /// reading asks `file-read-data`, for writing `file-write-data`.
-fn asked_operation(probed: &str) -> &str {
+pub(super) fn asked_operation(probed: &str) -> &str {
     match probed {
         "file-read*" => "file-read-data",
         "file-write*" => "file-write-data",

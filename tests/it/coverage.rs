@@ -16,13 +16,17 @@ fn sbpl(folder: &Path, words: &[&str]) -> Output {
 }
 
 fn run(folder: &Path) {
-    std::fs::write(folder.join("p.sb"), PROFILE).unwrap();
-    for words in [
-        &["plan", "build", "--from", "p.sb", "--out", "plan"][..],
-        &["run", "plan/plan.json", "--out", "out", "--backend", "simulated", "--quiet"],
+    run_on(folder, PROFILE, "simulated", 0);
+}
+
+fn run_on(folder: &Path, profile: &str, backend: &str, status: i32) {
+    std::fs::write(folder.join("p.sb"), profile).unwrap();
+    for (words, status) in [
+        (&["plan", "build", "--from", "p.sb", "--out", "plan"][..], 0),
+        (&["run", "plan/plan.json", "--out", "out", "--backend", backend, "--quiet"], status),
     ] {
         let output = sbpl(folder, words);
-        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(status), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }
 
@@ -52,6 +56,20 @@ fn the_rules_that_decided_the_probes_of_a_run() {
     }
     assert_eq!(at(&counted, 3), 0);
     assert_eq!(never, [3]);
+}
+
+/// Real processes say which rule let them, as they say which one refused.
+#[cfg(target_os = "linux")]
+#[test]
+fn rules_that_let_real_processes_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = PROFILE.replace("(allow mach-lookup (global-name \"com.example\"))\n", "");
+    run_on(folder.path(), &profile, "supervised", 1);
+    let (counted, never) = counts(folder.path(), "p.sb");
+    for line in [2, 4, 5] {
+        assert!(at(&counted, line) > 0, "line {line}: {counted:?}");
+    }
+    assert_eq!((at(&counted, 3), never), (0, vec![3]));
 }
 
 /// A shim that moves rules does not move their counts to others.

@@ -57,6 +57,8 @@ pub struct Command {
     pub cancel: Cancel,
     /// When the profile takes effect.
     pub start: Start,
+    /// Whether [`Ended::grants`] is filled.
+    pub tells_grants: bool,
 }
 
 /// When the profile takes effect.
@@ -81,6 +83,7 @@ impl Command {
             most_processes: None,
             cancel: Cancel::never(),
             start: Start::Exec,
+            tells_grants: false,
         }
     }
 }
@@ -123,6 +126,20 @@ pub struct Ended {
     pub stdout: Vec<u8>,
     /// What it complained, when that was captured.
     pub stderr: Vec<u8>,
+    /// What it was allowed, when [`Command::tells_grants`] asks for that: the first few thousand questions, in their order. A question about
+    /// a path that was repeated stands once.
+    pub grants: Vec<Grant>,
+}
+
+/// One allowed question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// What was asked.
+    pub operation: String,
+    /// What it was asked about, as in [`Denial::argument`].
+    pub argument: String,
+    /// The rule that allowed it, when one of a text did.
+    pub rule: Option<Location>,
 }
 
 /// One refused question.

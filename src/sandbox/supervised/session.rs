@@ -19,11 +19,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{Command, Denial, Ended, How, Mapping, Start, Stdio, Supervisor, availability};
+use super::{Command, Denial, Ended, Grant, How, Mapping, Start, Stdio, Supervisor, availability};
 use crate::decide::World;
 use crate::sandbox::class::Class;
 use crate::sandbox::driver::{Kind, exit};
 use crate::sandbox::judge::Judge;
+use crate::sandbox::simulated::asked_operation;
 use crate::sandbox::transcript::{apply_markers, take_details};
 use crate::sandbox::{
     Action, ApplyFailure, Backend, BackendKind, Cancel, DecidedBy, Evidence, Fixture, NOT_ACQUIRED, Observation,
@@ -243,6 +244,7 @@ impl Session for Confined {
             most_processes: Some(PROCESSES),
             cancel: self.cancel.clone(),
             start: Start::Handshake,
+            tells_grants: true,
             ..Command::new(&self.probes.driver)
         };
         let mut denials = Vec::new();
@@ -251,7 +253,7 @@ impl Session for Confined {
             Err(error) => return undecided(Stage::Exec, error.to_string()),
         };
         let path = in_tree.then(|| observed(&self.probes.scratch, &self.world, &action.target)).flatten();
-        let seen = read(kind, &ended, denials.first());
+        let seen = read(kind, action, &ended, denials.first());
         let root = self.probes.scratch.display().to_string();
         let shown = |text: String| if action.early { text.replace(&root, "") } else { text };
         Observation {
@@ -264,8 +266,8 @@ impl Session for Confined {
     }
 }
 
-/// What a driver's end and the first refusal come to.
-fn read(kind: Kind, ended: &Ended, denial: Option<&Denial>) -> Observation {
+/// What a driver's end, the first refusal and the grants come to.
+fn read(kind: Kind, action: &Action, ended: &Ended, denial: Option<&Denial>) -> Observation {
     let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
     let (stdout, details) = take_details(&String::from_utf8_lossy(&ended.stdout));
     let apply = apply_markers(&stderr);
@@ -305,6 +307,19 @@ fn read(kind: Kind, ended: &Ended, denial: Option<&Denial>) -> Observation {
         other => Some(other.name().replace('_', " ")),
     };
     let denial = denial.filter(|_| outcome == Outcome::Deny);
+    let refused_by = |denial: &Denial| DecidedBy {
+        operation: denial.operation.clone(),
+        argument: denial.argument.clone(),
+        rule: denial.rule,
+    };
+    // A program asks other things on its way; what it was tried for comes last.
+    let asked = asked_operation(&action.operation);
+    let granted = ended.grants.iter().rfind(|grant| outcome == Outcome::Allow && grant.operation == asked);
+    let granted_by = |grant: &Grant| DecidedBy {
+        operation: grant.operation.clone(),
+        argument: grant.argument.clone(),
+        rule: grant.rule,
+    };
     Observation {
         outcome,
         errno: denial.map(|denial| denial.errno),
@@ -312,11 +327,7 @@ fn read(kind: Kind, ended: &Ended, denial: Option<&Denial>) -> Observation {
         stdout,
         stderr,
         details,
-        decided_by: denial.map(|denial| DecidedBy {
-            operation: denial.operation.clone(),
-            argument: denial.argument.clone(),
-            rule: denial.rule,
-        }),
+        decided_by: denial.map(refused_by).or(granted.map(granted_by)),
         note,
         evidence: Evidence {
             class: Some(class),

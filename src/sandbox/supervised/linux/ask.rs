@@ -5,16 +5,16 @@
 //! **Invariants:** an operation that the target does not have is not asked; an answer that is not *allow* refuses.
 
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::mpsc::SyncSender;
 
 use super::memory::Task;
 use super::permits::Permits;
 use super::sys::{self, Errno, Sys};
 use super::walk::{Object, Walked};
-use crate::decide::{Address, Attribute, Request, Value};
-use crate::sandbox::judge::Court;
-use crate::sandbox::supervised::{Denial, Mapping};
+use crate::decide::{Address, Answer, Attribute, Request, Value};
+use crate::sandbox::judge::{Court, Ruling};
+use crate::sandbox::supervised::{Denial, Grant, Mapping};
 use crate::vocab::{FilterId, OpId, Target};
 
 /// Numbers of the filters that requests give.
@@ -40,6 +40,9 @@ pub(super) struct Operations {
     metadata: Option<OpId>,
 }
 
+/// Most allowed questions that are told of one command.
+const MOST_GRANTS: usize = 4096;
+
 /// Who asks.
 pub(super) struct Asker<'a> {
     pub(super) court: &'a Court<'a>,
@@ -50,6 +53,8 @@ pub(super) struct Asker<'a> {
     user: u16,
     denials: SyncSender<Denial>,
     refused: Cell<u64>,
+    /// What was allowed, for who wants to know.
+    grants: Option<RefCell<Vec<Grant>>>,
     permits: Permits,
     /// Questions about a path have nothing to them but the path and what is there.
     impersonal: bool,
@@ -77,6 +82,7 @@ impl<'a> Asker<'a> {
         target: &'static Target,
         mapping: &'a Mapping,
         denials: SyncSender<Denial>,
+        tells_grants: bool,
     ) -> Self {
         let named = |name| target.filter_named(name);
         let filters = Filters {
@@ -98,7 +104,13 @@ impl<'a> Asker<'a> {
         let user = u16::try_from(sys::own_ids().0).unwrap_or(u16::MAX);
         let impersonal = !filters.process_path.is_some_and(|filter| court.may_test(filter));
         let (refused, permits) = (Cell::new(0), Permits::default());
-        Self { court, target, mapping, filters, operations, user, denials, refused, permits, impersonal }
+        let grants = tells_grants.then(RefCell::default);
+        Self { court, target, mapping, filters, operations, user, denials, refused, grants, permits, impersonal }
+    }
+
+    /// What was allowed, in the order of the questions; a question about a path that was repeated stands once.
+    pub(super) fn into_grants(self) -> Vec<Grant> {
+        self.grants.map(RefCell::into_inner).unwrap_or_default()
     }
 
     /// How many questions were refused so far.
@@ -133,7 +145,7 @@ impl<'a> Asker<'a> {
         {
             request.values.push((Attribute::Filter(filter), Value::string(self.program(question.task))));
         }
-        let Some(ruling) = self.court.refusal(&request) else { return Ok(()) };
+        let Some(ruling) = self.refusal(&request, argument) else { return Ok(()) };
         self.refused.set(self.refused.get() + 1);
         let denial = Denial {
             pid: question.task.group().unwrap_or(question.task.thread),
@@ -152,6 +164,23 @@ impl<'a> Asker<'a> {
             sys::send_signal(pid as i32, linux_signal(signal));
         }
         Err(Errno(linux_errno(ruling.errno)))
+    }
+
+    fn refusal(&self, request: &Request, argument: &[u8]) -> Option<Ruling> {
+        let Some(grants) = &self.grants else { return self.court.refusal(request) };
+        let ruling = self.court.ask(request);
+        if ruling.answer != Answer::Allow {
+            return Some(ruling);
+        }
+        let mut grants = grants.borrow_mut();
+        if grants.len() < MOST_GRANTS {
+            grants.push(Grant {
+                operation: self.target.operation(request.operation).name.to_owned(),
+                argument: String::from_utf8_lossy(argument).into_owned(),
+                rule: ruling.rule,
+            });
+        }
+        None
     }
 
     fn program(&self, task: Task) -> Vec<u8> {

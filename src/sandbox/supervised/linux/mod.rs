@@ -43,7 +43,9 @@ pub(super) fn run(
             let listener = started.listener.take().ok_or(Unavailable::Kernel)?;
             let _passing =
                 (command.stdio == Stdio::Inherit).then(|| signals::Passing::to(started.target, started.keeper));
-            run::Run::new(supervisor, &court, machine, started.keeper, listener, sender).serve(started, command)
+            let run =
+                run::Run::new(supervisor, &court, machine, started.keeper, listener, sender, command.tells_grants);
+            run.serve(started, command)
         });
         for denial in receiver {
             denials(&denial);

@@ -18,7 +18,9 @@ use super::watch::{Signs, watch};
 use super::worker::Workers;
 use crate::sandbox::judge::Court;
 use crate::sandbox::supervised::table::{Call, Machine, Treatment, call};
-use crate::sandbox::supervised::{Command, Denial, Ended, Mapping, Start, SuperviseError, Supervisor, handshake};
+use crate::sandbox::supervised::{
+    Command, Denial, Ended, Grant, Mapping, Start, SuperviseError, Supervisor, handshake,
+};
 
 /// A program on its way into a process: device and number of files.
 #[derive(Debug, Clone, Copy)]
@@ -83,10 +85,11 @@ impl<'a> Run<'a> {
         keeper: i32,
         listener: OwnedFd,
         denials: SyncSender<Denial>,
+        tells_grants: bool,
     ) -> Self {
         let mapping = &supervisor.mapping;
         Self {
-            asker: Asker::new(court, supervisor.judge.target(), mapping, denials),
+            asker: Asker::new(court, supervisor.judge.target(), mapping, denials, tells_grants),
             mapping,
             workers: Workers::default(),
             listener: Arc::new(Listener::new(listener)),
@@ -121,13 +124,17 @@ impl<'a> Run<'a> {
             let served = self.serve_calls(&signs.over, &stopped);
             let exec_refused = self.exec_refused;
             // Closes the listener.
-            drop(self);
+            let grants = self.into_grants();
             signs.served.store(served.is_ok(), Ordering::Release);
             drop(serves);
             let seen = watch.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             served.map_err(system("seccomp notify"))?;
-            seen?.ended(exec_refused)
+            Ok(Ended { grants, ..seen?.ended(exec_refused)? })
         })
+    }
+
+    fn into_grants(self) -> Vec<Grant> {
+        self.asker.into_grants()
     }
 
     /// Answers calls until the run is over, or nobody is left who could call.

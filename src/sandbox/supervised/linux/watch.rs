@@ -59,7 +59,8 @@ impl Seen {
             (None, _) => return Err(SuperviseError::System { call: "waitid", errno: libc::ECHILD }),
         };
         let mut output = self.output.into_iter();
-        Ok(Ended { how, stdout: output.next().unwrap_or_default(), stderr: output.next().unwrap_or_default() })
+        let mut captured = || output.next().unwrap_or_default();
+        Ok(Ended { how, stdout: captured(), stderr: captured(), grants: Vec::new() })
     }
 }
 
