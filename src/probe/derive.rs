@@ -13,7 +13,7 @@ use crate::blob::{Argument, NodeId, Program, ProgramNode, Roots};
 use crate::decide::Graph;
 use crate::pattern::automaton::{Domain, Space};
 use crate::pattern::{Pattern, PatternKind, Variables};
-use crate::policy::{Arg, Filter, Policy, Rule, RuleSource, Test};
+use crate::policy::{Arg, Filter, Host, NetworkAddress, Policy, Rule, RuleSource, Test};
 use crate::sandbox::{Action, ApplyFailure, Backend, Outcome, ProfileInput, Rules, Simulated};
 use crate::vocab::{FilterId, Target};
 
@@ -32,6 +32,8 @@ pub struct Derived {
 
 /// Probes of a derived plan at most.
 const LIMIT: usize = 10_000;
+/// The bit of [`NetworkAddress::protocol`].
+const IPV4: u8 = 1;
 /// Automaton states for the shortest text that a regex matches.
 const STATES: usize = 4_096;
 
@@ -54,6 +56,7 @@ const TRIED: &[(&str, &[&str])] = &[
     ("iokit-open-service", &["iokit-registry-entry-class"]),
     ("iokit-open-user-client", &["iokit-user-client-class", "iokit-registry-entry-class"]),
     ("user-preference-read", &["preference-domain"]),
+    ("network-outbound", &["remote"]),
 ];
 
 /// Derives the plan `id` for the profile at `path`, as the plan names it. `shimmed` is the profile as a run puts it in force;
@@ -267,7 +270,23 @@ fn collect(filter: Option<&Filter>, into: &mut Vec<Test>) {
 
 /// Something that no rule names.
 fn unnamed(filter: &str) -> String {
-    if filter == "path" { "/private/tmp/sbpl-probe".to_owned() } else { "sbpl.probe.unnamed".to_owned() }
+    let text = match filter {
+        "path" => "/private/tmp/sbpl-probe",
+        "remote" => "127.0.0.1:49151",
+        _ => "sbpl.probe.unnamed",
+    };
+    text.to_owned()
+}
+
+/// TCP addresses that a network address holds for, and neighbours: another port, and for `localhost` another host (one of those that
+/// RFC 5737 keeps for documentation).
+fn addresses(address: &NetworkAddress) -> Vec<String> {
+    let port = address.port.unwrap_or(49_150);
+    let loopback = if address.protocol & IPV4 != 0 { "127.0.0.1" } else { "[::1]" };
+    let mut found = vec![format!("{loopback}:{port}")];
+    found.extend(address.port.map(|port| format!("{loopback}:{}", port.checked_add(1).unwrap_or(1))));
+    found.extend((address.host == Host::Localhost).then(|| format!("192.0.2.1:{port}")));
+    found
 }
 
 /// What a test names when it is one of `filter`: something that it holds for, and a neighbour that it does not hold for.
@@ -276,6 +295,7 @@ fn examples(target: &Target, test: &Test, filter: &str) -> Vec<String> {
     let (Arg::Pattern(pattern), true) = (&test.arg, is_this) else {
         return match (&test.arg, is_this) {
             (Arg::String(text), true) => with_neighbour(text.clone(), "-other"),
+            (Arg::Network(address), true) => addresses(address),
             _ => Vec::new(),
         };
     };

@@ -78,7 +78,8 @@ fn templates_by_name() {
 const PROFILE: &str = "(version 1)\n(deny default)\n(allow file-read* (subpath \"/private/tmp/in\") (literal \"/tmp\"))\n\
 (deny file-read-data (regex #\"^/private/tmp/in/.*[.]key$\"))\n\
 (allow file-write* (require-all (subpath \"/Users/me\") (require-not (literal \"/Users/me/.profile\"))))\n\
-(allow mach-lookup (global-name \"com.example.service\"))\n";
+(allow mach-lookup (global-name \"com.example.service\"))\n\
+(allow network-outbound (remote tcp \"localhost:8080\") (remote tcp6 \"*:*\"))\n";
 
 fn input(text: &[u8]) -> ProfileInput {
     let policy = evaluate(Source::new("p.sb", text), &NoImports, &EvalOptions::default()).unwrap().policy;
@@ -112,6 +113,10 @@ fn plans_from_profiles() {
         ("mach-lookup com.example.service", "allow"),
         ("mach-lookup com.example.service-other", "deny"),
         ("sysctl-read sbpl.probe.unnamed", "deny"),
+        ("network-outbound 127.0.0.1:8080", "allow"),
+        ("network-outbound 127.0.0.1:8081", "deny"),
+        ("network-outbound 192.0.2.1:8080", "deny"),
+        ("network-outbound [::1]:49150", "allow"),
     ] {
         assert_eq!(expected.get(probe).map(String::as_str), Some(decision), "{probe}: {expected:?}");
     }
