@@ -49,8 +49,11 @@ impl Slow {
     /// The run, once its probe sleeps. `before` is done by the shell that becomes it.
     fn start(&self, before: &str) -> Child {
         let script = format!("{before}exec \"$0\" run -q --backend supervised --matrix matrix.json --time-limit 600");
-        let mut command = Command::new("/bin/sh");
-        command.args(["-c", &script, env!("CARGO_BIN_EXE_sbpl")]).current_dir(self.folder.path());
+        // Whoever runs the tests may ignore signals, and that is inherited.
+        let mut command = Command::new("env");
+        command
+            .args(["--default-signal=HUP,INT,TERM", "/bin/sh", "-c", &script, env!("CARGO_BIN_EXE_sbpl")])
+            .current_dir(self.folder.path());
         command.env("TMPDIR", self.at("tmp")).stdout(Stdio::null()).stderr(Stdio::piped());
         let child = command.spawn().unwrap();
         until("the probe sleeps", || self.sleepers() == 2);

@@ -40,8 +40,13 @@ impl Shell {
     fn new() -> Self {
         let (keys, slave) = terminal();
         let end = || Stdio::from(slave.try_clone().unwrap());
-        let mut command = Command::new("/bin/bash");
-        command.args(["--norc", "--noprofile", "--noediting", "-i"]).stdin(end()).stdout(end()).stderr(end());
+        // Whoever runs the tests may ignore signals, and that is inherited.
+        let mut command = Command::new("env");
+        command
+            .args(["--default-signal", "/bin/bash", "--norc", "--noprofile", "--noediting", "-i"])
+            .stdin(end())
+            .stdout(end())
+            .stderr(end());
         command.env("PS1", "").env("PS2", "").env("SBPL", env!("CARGO_BIN_EXE_sbpl"));
         command.env("ALLOW", "(version 1)(allow default)");
         // SAFETY: two calls that a forked child may do.
