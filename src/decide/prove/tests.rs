@@ -1,0 +1,324 @@
+//! What the prover finds, and that the diagram engine and a small world of requests agree with it.
+
+use std::cell::Cell;
+
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+use super::gates::Gates;
+use super::*;
+use crate::decide::atoms::{Expr, Question};
+use crate::decide::dag::{Dag, Root};
+use crate::decide::rules::Rules;
+use crate::decide::space::Space;
+use crate::decide::{Answer, Engine, Request};
+use crate::pattern::{Pattern, PatternKind};
+use crate::policy::{Arg, Filter, Policy, Rule, RuleSource, Test};
+use crate::vocab::{Action, default_target};
+
+fn op(name: &str) -> OpId {
+    default_target().operation_named(name).unwrap()
+}
+
+fn attribute(filter: &str) -> Attribute {
+    Attribute::Filter(default_target().filter_named(filter).unwrap())
+}
+
+fn test(filter: &str, arg: Arg) -> Filter {
+    Filter::Test(Test { filter: default_target().filter_named(filter).unwrap(), arg })
+}
+
+fn path(kind: PatternKind, text: &str) -> Filter {
+    test("path", Arg::Pattern(Pattern::new(kind, text, false).unwrap()))
+}
+
+fn literal(text: &str) -> Filter {
+    path(PatternKind::Literal, text)
+}
+
+fn subpath(text: &str) -> Filter {
+    path(PatternKind::Subpath, text)
+}
+
+fn name(filter: &str, text: &str) -> Filter {
+    test(filter, Arg::Pattern(Pattern::literal(text)))
+}
+
+fn not(filter: Filter) -> Filter {
+    Filter::Not(Box::new(filter))
+}
+
+/// Values for which all of `filters` hold in a request on `operation`.
+fn find_within(budget: Budget, operation: &str, filters: &[Filter]) -> Result<Found, Undecided> {
+    let mut atoms = Atoms::canonical(default_target());
+    let exprs: Vec<Expr> = filters.iter().map(|filter| atoms.compile(filter)).collect();
+    atoms.freeze();
+    let exclusive = Exclusive::new(default_target());
+    let mut prover = Prover::new(&atoms, &exclusive, default_target(), budget);
+    let wanted: Result<Vec<Lit>, _> = exprs.iter().map(|expr| prover.store().condition(expr)).collect();
+    prover.find(op(operation), &wanted?)
+}
+
+fn find(operation: &str, filters: &[Filter]) -> Found {
+    find_within(Budget::default(), operation, filters).unwrap()
+}
+
+/// Conditions are compared as literals, so what is the same must be one, however it is written.
+#[test]
+fn equal_conditions_are_one_literal() {
+    let mut gates = Gates::new(Budget::default());
+    let [a, b, c] = [0, 1, 2].map(|question| gates.condition(&Expr::Atom(Atom { column: 0, question })).unwrap());
+    let (yes, no) = (gates.constant(true), gates.constant(false));
+    let both = gates.ite(a, b, no).unwrap();
+    assert_eq!(gates.ite(b, a, no), Ok(both));
+    assert_eq!(gates.ite(!a, no, b), Ok(both));
+    assert_eq!(gates.ite(a, b, a), Ok(both));
+    assert_eq!(gates.ite(!b, yes, !a), Ok(!both), "not both: one of them fails");
+    assert_eq!(gates.ite(both, no, yes), Ok(!both));
+    let choice = gates.ite(a, b, c).unwrap();
+    assert_eq!(gates.ite(!a, c, b), Ok(choice));
+    assert_eq!(gates.ite(a, !b, !c), Ok(!choice));
+    assert_eq!(gates.ite(a, !a, no), Ok(no));
+    assert_ne!(choice, both);
+}
+
+/// Only what decides is asked for: the side of a choice that is not taken and the rest of a conjunction that fails are left out.
+#[test]
+fn the_tests_that_decide_suffice() {
+    let mut gates = Gates::new(Budget::default());
+    let [a, b, c] = [0, 1, 2].map(|question| gates.condition(&Expr::Atom(Atom { column: 0, question })).unwrap());
+    let choice = gates.ite(a, b, c).unwrap();
+    gates.tell(&[choice]);
+    assert_eq!(gates.solve(&[choice, a]), Some(true));
+    assert_eq!(gates.deciding(&[choice]), BTreeMap::from([(0, Outcomes::from([(0, true), (1, true)]))]));
+    assert_eq!(gates.solve(&[choice, !a]), Some(true));
+    assert_eq!(gates.deciding(&[choice]), BTreeMap::from([(0, Outcomes::from([(0, false), (2, true)]))]));
+    assert_eq!(gates.solve(&[choice, a, !b]), Some(false));
+    let some = Expr::All([0, 1, 2].map(|question| Expr::Atom(Atom { column: 0, question })).into());
+    let fails = !gates.condition(&some).unwrap();
+    gates.tell(&[fails]);
+    assert_eq!(gates.solve(&[fails]), Some(true));
+    let cube = gates.deciding(&[fails]);
+    assert_eq!(cube[&0].values().collect::<Vec<_>>(), [&false], "{cube:?}");
+}
+
+/// What is said of two patterns holds for every string of a small world, and is said where it is the case for prefixes and subpaths.
+#[test]
+fn relations_of_patterns_hold_for_strings() {
+    use PatternKind::{Literal, Prefix, Regex, Subpath};
+    let texts = ["/", "/a", "/ab", "/a/b", "/a/b/c", "/a/bc", "/b", "/a/", "/ab/c"];
+    let kinds = [Literal, Prefix, Subpath, Regex];
+    let filters = texts.iter().flat_map(|text| kinds.map(|kind| path(kind, text)));
+    let mut atoms = Atoms::canonical(default_target());
+    filters.for_each(|filter| drop(atoms.compile(&filter)));
+    atoms.freeze();
+    let number = atoms.column_number(&attribute("path")).unwrap();
+    let column = atoms.column(number).unwrap();
+    let mut relations = Relations::new(1 << 12);
+    let questions = 0..u32::try_from(column.questions.len()).unwrap();
+    let is_regex = |question: u32| {
+        let pattern = column.questions.get_index(question as usize).and_then(Question::pattern);
+        pattern.is_some_and(|pattern| pattern.kind() == Regex)
+    };
+    let mut said = 0;
+    for (one, other) in questions.clone().flat_map(|one| questions.clone().map(move |other| (one, other))) {
+        let atom = |question| Atom { column: number, question };
+        let relation = relations.of(column, atom(one), atom(other));
+        let answers = |question| move |text: &&str| column_answers(column, question, text);
+        let world =
+            || texts.iter().chain(&["/a/x", "/abc", "/b/a"]).filter(|text| **text == "/" || !text.ends_with('/'));
+        let both = world().any(|text| answers(one)(text) && answers(other)(text));
+        let only_one = world().any(|text| answers(one)(text) && !answers(other)(text));
+        let only_other = world().any(|text| !answers(one)(text) && answers(other)(text));
+        assert!(!(relation.disjoint && both), "{one} {other}");
+        assert!(!(relation.inside && only_one), "{one} {other}");
+        assert!(!(relation.around && only_other), "{one} {other}");
+        // The world is large enough to show whatever two prefixes or subpaths share.
+        if !is_regex(one) && !is_regex(other) && both && !only_one {
+            said += usize::from(relation.inside);
+        }
+    }
+    assert!(said > 60, "{said}");
+}
+
+fn column_answers(column: &crate::decide::atoms::Column, question: u32, text: &str) -> bool {
+    let crate::decide::atoms::Fact::Matches(bits) = column.fact(&Value::string(text)) else { return false };
+    bits.get(question as usize / 64).is_some_and(|word| word >> (question % 64) & 1 == 1)
+}
+
+/// One value each: of a path, of a number, of the kinds of a Mach name; several of extensions; a file operation has a path.
+#[test]
+fn what_no_request_has_is_not_found() {
+    let extension = |text: &str| test("extension", Arg::String(text.into()));
+    let vnode = |number| test("vnode-type", Arg::Integer(number));
+    for impossible in [
+        vec![literal("/a"), literal("/b")],
+        vec![literal("/a/b"), not(subpath("/a"))],
+        vec![path(PatternKind::Regex, "^/a/"), path(PatternKind::Regex, "^/b/")],
+        vec![subpath("/a"), path(PatternKind::Prefix, "/ab")],
+        vec![not(subpath("/"))],
+        vec![vnode(1), vnode(2)],
+        vec![extension("x"), not(extension("x"))],
+    ] {
+        assert_eq!(find("file-read-data", &impossible), None, "{impossible:?}");
+    }
+    let (global, local) = (|| name("global-name", "a"), || name("local-name", "a"));
+    assert_eq!(find("mach-lookup", &[global(), local()]), None);
+    assert!(find("mach-lookup", &[not(global()), not(local())]).is_some());
+
+    let found = find("file-read-data", &[subpath("/a"), not(literal("/a")), extension("x"), extension("y")]).unwrap();
+    let value = |filter: &str| found.iter().find(|(known, _)| *known == attribute(filter)).map(|(_, value)| value);
+    let names = BTreeMap::from([(b"x".to_vec(), ()), (b"y".to_vec(), ())]);
+    let Some(Value::Strings(extensions)) = value("extension") else { panic!("{found:?}") };
+    assert!(extensions.iter().all(|text| names.contains_key(text)) && extensions.len() == 2, "{found:?}");
+    let Some(Value::Strings(paths)) = value("path") else { panic!("{found:?}") };
+    assert!(paths[0].starts_with(b"/a/"), "{found:?}");
+}
+
+/// A variable may stand for anything: what holds all the same is found, the rest is open and says for which variable.
+#[test]
+fn what_hangs_on_a_variable_is_open() {
+    let home = || path_of_home("${HOME}/x");
+    assert_eq!(
+        find_within(Budget::default(), "file-read-data", &[home()]),
+        Err(Undecided::Variable("HOME".to_owned()))
+    );
+    assert!(find("file-read-data", &[Filter::Any(vec![home(), not(home())])]).is_some());
+    assert_eq!(find("file-read-data", &[home(), not(home())]), None);
+}
+
+fn path_of_home(text: &str) -> Filter {
+    test("path", Arg::Pattern(Pattern::new(PatternKind::Subpath, text, true).unwrap()))
+}
+
+#[test]
+fn a_spent_budget_is_an_error() {
+    let filters = [subpath("/a"), not(path(PatternKind::Regex, "/b/c$"))];
+    let full = Budget::default();
+    assert!(find_within(full, "file-read-data", &filters).unwrap().is_some());
+    for (budget, error) in [
+        (Budget { nodes: 2, ..full }, Undecided::Nodes),
+        (Budget { states: 1, ..full }, Undecided::States),
+        (Budget { trials: 0, ..full }, Undecided::Trials),
+    ] {
+        assert_eq!(find_within(budget, "file-read-data", &filters), Err(error), "{budget:?}");
+    }
+}
+
+type RuleParts = (bool, &'static str, Option<Filter>);
+
+fn policy(rules: Vec<RuleParts>) -> Policy {
+    let mut policy = Policy::new(default_target(), 1);
+    for (allow, operation, filter) in rules {
+        policy.push(Rule {
+            action: if allow { Action::Allow } else { Action::Deny },
+            operations: vec![op(operation)],
+            filter,
+            modifiers: Vec::new(),
+            source: RuleSource::Profile,
+            origin: None,
+        });
+    }
+    policy
+}
+
+fn any_filter() -> impl Strategy<Value = Filter> {
+    let paths = prop::sample::select(vec!["/a", "/a/b", "/ab", "/b", "/a/b/c", "/"]);
+    let kinds = prop::sample::select(vec![PatternKind::Literal, PatternKind::Subpath, PatternKind::Prefix]);
+    let leaf = prop_oneof![
+        4 => (kinds, paths).prop_map(|(kind, text)| path(kind, text)),
+        1 => prop::sample::select(vec!["^/a/", "c$", "/[ab]/"]).prop_map(|text| path(PatternKind::Regex, text)),
+        1 => prop::sample::select(vec!["x", "y"]).prop_map(|name| test("extension", Arg::String(name.into()))),
+        1 => (1u16..3).prop_map(|number| test("vnode-type", Arg::Integer(number))),
+        1 => (1u16..4).prop_map(|bits| test("file-mode", Arg::Integer(bits))),
+    ];
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 1..3).prop_map(Filter::All),
+            prop::collection::vec(inner.clone(), 1..3).prop_map(Filter::Any),
+            inner.prop_map(not),
+        ]
+    })
+}
+
+/// Two policies that have all rules in common but one: often it makes no difference.
+fn two_policies() -> impl Strategy<Value = (Policy, Policy)> {
+    let operation = prop::sample::select(vec!["file-read*", "file-read-data", "file*", "default"]);
+    let rule = (any::<bool>(), operation, prop::option::weighted(0.9, any_filter()));
+    (prop::collection::vec(rule, 1..7), any::<prop::sample::Index>()).prop_map(|(rules, at)| {
+        let mut fewer = rules.clone();
+        fewer.remove(at.index(rules.len()));
+        (policy(fewer), policy(rules))
+    })
+}
+
+fn requests() -> impl Iterator<Item = Request> {
+    let paths = ["/", "/a", "/a/b", "/a/b/c", "/b", "/b/c", "/c", "/a/c", "/ab", "/ab/c"];
+    let extensions = [&[][..], &["x"], &["y"], &["x", "y"]];
+    let numbers = (1..4u16).flat_map(|vnode| (0..4u16).map(move |mode| (vnode, mode)));
+    paths.into_iter().flat_map(move |path| {
+        let numbers = numbers.clone();
+        extensions.into_iter().flat_map(move |names| {
+            let names: Vec<Vec<u8>> = names.iter().map(|name| name.as_bytes().to_vec()).collect();
+            numbers.clone().map(move |(vnode, mode)| {
+                Request::new(op("file-read-data"))
+                    .with_path(path)
+                    .with(attribute("extension"), Value::Strings(names.clone()))
+                    .with(attribute("vnode-type"), Value::number(vnode))
+                    .with(attribute("file-mode"), Value::number(mode))
+            })
+        })
+    })
+}
+
+/// The prover finds a request that one policy allows and the other refuses exactly where the diagram engine does; both engines answer
+/// it so, and none of a small world is overlooked.
+#[test]
+fn the_prover_agrees_with_the_diagram_and_with_all_requests_of_a_small_world() {
+    let config = ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() };
+    let (equal, different) = (Cell::new(0), Cell::new(0));
+    let operation = op("file-read-data");
+    let law = |(a, b): (Policy, Policy)| {
+        let target = default_target();
+        let mut atoms = Atoms::canonical(target);
+        let rules = [&a, &b].map(|policy| Rules::new(policy, &mut atoms));
+        atoms.freeze();
+        let exclusive = Exclusive::new(target);
+        let mut prover = Prover::new(&atoms, &exclusive, target, Budget::default());
+        let mut dag = Dag::new(Budget::default().nodes);
+        rules.iter().for_each(|rules| rules.order(&mut dag));
+        let at = usize::from(operation.0);
+        let [gate_a, gate_b] =
+            [(&rules[0], &a), (&rules[1], &b)].map(|(rules, policy)| rules.roots(policy, prover.store()).unwrap()[at]);
+        let [root_a, root_b] =
+            [(&rules[0], &a), (&rules[1], &b)].map(|(rules, policy)| rules.roots(policy, &mut dag).unwrap()[at]);
+        let engines = [&a, &b].map(|policy| Engine::new(policy.clone()));
+        let answers = |request: &Request| [0, 1].map(|side| engines[side].decide(request).answer);
+        let ways = [
+            ([gate_a, !gate_b], dag.ite(root_b, Root::DENY, root_a).unwrap(), [Answer::Allow, Answer::Deny]),
+            ([!gate_a, gate_b], dag.ite(root_a, Root::DENY, root_b).unwrap(), [Answer::Deny, Answer::Allow]),
+        ];
+        for (wanted, root, expected) in ways {
+            let found = prover.find(operation, &wanted).unwrap();
+            let mut space = Space::new(&atoms, &exclusive, target, Budget::default());
+            let by_diagram = space.find(&mut dag, operation, root).unwrap();
+            prop_assert_eq!(found.is_some(), by_diagram.is_some(), "{:?}\n{:?}", found, by_diagram);
+            match found {
+                Some(values) => {
+                    different.set(different.get() + 1);
+                    let witness = Request { operation, values, closed: false };
+                    prop_assert_eq!(answers(&witness), expected, "{:?}", witness);
+                }
+                None => {
+                    equal.set(equal.get() + 1);
+                    let overlooked = requests().find(|request| answers(request) == expected);
+                    prop_assert!(overlooked.is_none(), "{:?}", overlooked);
+                }
+            }
+        }
+        Ok(())
+    };
+    TestRunner::new(config).run(&two_policies(), law).unwrap();
+    // A sample that says something of both answers.
+    assert!(equal.get() >= 20 && different.get() >= 20, "{equal:?} {different:?}");
+}
