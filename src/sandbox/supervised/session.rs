@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{Command, Denial, Ended, Grant, How, Mapping, Start, Stdio, Supervisor, availability};
-use crate::decide::World;
+use crate::decide::{World, operation_named};
 use crate::sandbox::class::Class;
 use crate::sandbox::driver::{Kind, exit};
 use crate::sandbox::judge::Judge;
@@ -253,7 +253,11 @@ impl Session for Confined {
             Err(error) => return undecided(Stage::Exec, error.to_string()),
         };
         let path = in_tree.then(|| observed(&self.probes.scratch, &self.world, &action.target)).flatten();
-        let seen = read(kind, action, &ended, denials.first());
+        let system = self.supervisor.judge.target();
+        // By the system's own name: plans may use another.
+        let asked = operation_named(system, asked_operation(&action.operation)).ok();
+        let asked = asked.map_or("", |operation| system.operation(operation).name);
+        let seen = read(kind, asked, &ended, denials.first());
         let root = self.probes.scratch.display().to_string();
         let shown = |text: String| if action.early { text.replace(&root, "") } else { text };
         Observation {
@@ -266,8 +270,8 @@ impl Session for Confined {
     }
 }
 
-/// What a driver's end, the first refusal and the grants come to.
-fn read(kind: Kind, action: &Action, ended: &Ended, denial: Option<&Denial>) -> Observation {
+/// What a driver's end, the first refusal and the grants of the operation `asked` come to.
+fn read(kind: Kind, asked: &str, ended: &Ended, denial: Option<&Denial>) -> Observation {
     let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
     let (stdout, details) = take_details(&String::from_utf8_lossy(&ended.stdout));
     let apply = apply_markers(&stderr);
@@ -313,7 +317,6 @@ fn read(kind: Kind, action: &Action, ended: &Ended, denial: Option<&Denial>) -> 
         rule: denial.rule,
     };
     // A program asks other things on its way; what it was tried for comes last.
-    let asked = asked_operation(&action.operation);
     let granted = ended.grants.iter().rfind(|grant| outcome == Outcome::Allow && grant.operation == asked);
     let granted_by = |grant: &Grant| DecidedBy {
         operation: grant.operation.clone(),
