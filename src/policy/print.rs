@@ -104,6 +104,14 @@ impl Printer {
         other.unwrap_or_else(|| name.to_owned())
     }
 
+    /// What the spelling of an operation reads back as: another one where no name means this one.
+    pub fn reads_back_as(&self, id: OpId) -> Option<OpId> {
+        match self.target.spelling(&self.operation(id), self.version) {
+            Some(Spelling::Operation { id, .. }) => Some(id),
+            _ => None,
+        }
+    }
+
     /// The name of a filter in one of its forms; paths by their short names.
     pub fn filter_name(&self, id: FilterId, form: FilterForm) -> String {
         let base = self.target.filter_name(id);

@@ -95,10 +95,23 @@ pub fn decompile(program: &Program, profile: usize, target: &'static Target, cho
     writer.run();
     let rules = writer.rules();
     let Writer { version, params, mut lost, open, .. } = writer;
+    lost.extend(without_name(target, version, &rules));
     lost.sort();
     lost.dedup();
     let text = text(target, version, params, &rules, &lost);
     Ok(Draft { text, rules, version, params, lost, open })
+}
+
+/// Rules of operations whose name means another one: the text says them of that one, for no other name exists.
+fn without_name(target: &'static Target, version: u8, rules: &[Rule]) -> Vec<String> {
+    let printer = Printer::new(target, version);
+    let operations: BTreeSet<OpId> = rules.iter().flat_map(|rule| rule.operations.iter().copied()).collect();
+    let other = |id: OpId| printer.reads_back_as(id).filter(|read| *read != id);
+    let name = |id: OpId| target.operation(id).name;
+    let sentence = |id, read| {
+        format!("{}: this name means {} and no other name exists, so its rules apply to {1} too", name(id), name(read))
+    };
+    operations.into_iter().filter_map(|id| Some(sentence(id, other(id)?))).collect()
 }
 
 /// The whole profile as text.

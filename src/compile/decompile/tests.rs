@@ -166,3 +166,33 @@ fn every_modifier_goes_there_and_back() {
         assert_eq!(found.outcome, Outcome::Identical, "{text}{again}");
     }
 }
+
+/// `sysctl-write` means `sysctl*` in SBPL (`spec/sbpl-language.md`, the table of aliases), so a profile in which it has rules of its own
+/// is not said completely, and the text says so; one in which it follows `sysctl*` is.
+#[test]
+fn rules_of_an_operation_without_name_are_not_called_said() {
+    let named = |name: &str| default_target().operation_named(name).unwrap();
+    let (all, write) = (named("sysctl*"), named("sysctl-write"));
+    let of = |operation: OpId| {
+        let mut policy = Policy::new(default_target(), 1);
+        let filter = default_target().filter_named("sysctl-name").unwrap();
+        policy.push(Rule {
+            action: Action::Allow,
+            operations: vec![operation],
+            filter: Some(Filter::Test(Test { filter, arg: Arg::Pattern(Pattern::literal("kern.x")) })),
+            modifiers: Vec::new(),
+            source: RuleSource::Profile,
+            origin: None,
+        });
+        verified(&crate::compile::compile(&policy, &crate::compile::Limits::default()).unwrap().bytes)
+    };
+    let hidden = of(write);
+    let text = String::from_utf8_lossy(&hidden.draft.text).into_owned();
+    let Outcome::Different { operations, .. } = &hidden.outcome else { panic!("{:?}\n{text}", hidden.outcome) };
+    assert!(operations.contains(&all) && !operations.contains(&write), "{operations:?}\n{text}");
+    let [lost] = &hidden.draft.lost[..] else { panic!("{:?}", hidden.draft.lost) };
+    assert!(lost.starts_with("sysctl-write: this name means sysctl*"), "{lost}");
+    assert!(text.contains(&format!(";; NOT SAID: {lost}\n")), "{text}");
+    let plain = of(all);
+    assert_eq!((plain.outcome, plain.draft.lost), (Outcome::Identical, Vec::new()));
+}
