@@ -1,4 +1,4 @@
-//! Reading, linking and writing whole compiled profiles.
+//! Reading, linking and writing whole compiled profiles, and saying them as text.
 //!
 //! The limits are printed first; `SBPL_SHARED` names the folder with the blobs.
 
@@ -8,7 +8,9 @@
 use std::path::PathBuf;
 
 use divan::{Bencher, black_box};
-use sbpl::blob::{Blob, Mode, Options, encode, validate};
+use sbpl::blob::{Blob, Mode, Options, Roots, encode, validate};
+use sbpl::compile::decompile::{Choices, decompile};
+use sbpl::vocab;
 
 /// The blobs and the limit for parsing and linking each, in milliseconds.
 const BLOBS: [(&str, f64); 3] =
@@ -65,4 +67,22 @@ fn write(bencher: Bencher<'_, '_>, name: &str) {
 fn validate_strictly(bencher: Bencher<'_, '_>, name: &str) {
     let bytes = read(name);
     bencher.bench(|| validate(black_box(&bytes), &Options::default(), Mode::Strict));
+}
+
+/// Every profile of a collection as text.
+#[divan::bench(
+    name = "decompile the 218 profiles of ios-13-collection.bin, limit 5 s",
+    sample_count = 3,
+    sample_size = 1
+)]
+fn decompile_collection(bencher: Bencher<'_, '_>) {
+    let bytes = read("ios-13-collection.bin");
+    let blob = Blob::parse(&bytes, &Options::default()).expect("it is a blob");
+    let target = vocab::target(blob.header().generation.target()).expect("every generation has names");
+    let program = blob.program().expect("it links");
+    let Roots::Collection { profiles, .. } = &program.roots else { return };
+    bencher.bench(|| {
+        let text = |number| decompile(black_box(&program), number, target, &Choices::default()).map(|draft| draft.text);
+        (0..profiles.len()).map(|number| text(number).map_or(0, |text| text.len())).sum::<usize>()
+    });
 }

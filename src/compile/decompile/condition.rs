@@ -7,7 +7,7 @@
 //! - at a node J where ways meet: yes without J, or the ways to J and what follows J;
 //! - at the first test: written out in both outcomes.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use super::Stop;
 use super::flow::{Flow, Step};
@@ -72,13 +72,13 @@ pub(super) fn count(filter: &Filter) -> usize {
 pub(super) struct Conditions<'f, 'p> {
     flow: &'f Flow<'p>,
     leaves: &'f Leaves<'p>,
-    known: HashMap<(NodeId, Ends), Condition>,
+    known: FxHashMap<(NodeId, Ends), Condition>,
     work: usize,
 }
 
 impl<'f, 'p> Conditions<'f, 'p> {
     pub(super) fn new(flow: &'f Flow<'p>, leaves: &'f Leaves<'p>) -> Self {
-        Self { flow, leaves, known: HashMap::new(), work: 0 }
+        Self { flow, leaves, known: FxHashMap::default(), work: 0 }
     }
 
     /// When the part from `start` ends in a yes.
@@ -152,7 +152,7 @@ impl<'f, 'p> Conditions<'f, 'p> {
             return None;
         }
         let mut best = (1 + matched + unmatched, None);
-        let mut ways: HashMap<NodeId, usize> = HashMap::new();
+        let mut ways: FxHashMap<NodeId, usize> = FxHashMap::default();
         for step in tests.iter().filter_map(|id| self.flow.step(*id)) {
             for next in [step.matched, step.unmatched] {
                 *ways.entry(next).or_default() += 1;

@@ -1,5 +1,6 @@
 //! The rules of a whole profile.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
 
 use super::Stop;
@@ -71,7 +72,7 @@ pub fn decompile(program: &Program, profile: usize, target: &'static Target, cho
     let leaves = Leaves::new(program, target);
     let mut writer = Writer {
         splitter: Splitter::new(&flow, &leaves, MAX_STORED_SEGMENT),
-        tests: Tests::new(program, target),
+        tests: OnceCell::new(),
         taken_apart: HashMap::new(),
         flow: &flow,
         leaves: &leaves,
@@ -145,7 +146,8 @@ type Question = (NodeId, Vec<NodeId>, Option<Terminal>);
 
 struct Writer<'f, 'p> {
     splitter: Splitter<'f, 'p>,
-    tests: Tests<'p>,
+    /// Of the whole program, when the first part of it is unfolded.
+    tests: OnceCell<Tests<'p>>,
     taken_apart: HashMap<Question, Result<Parts, Stop>>,
     flow: &'f Flow<'p>,
     leaves: &'f Leaves<'p>,
@@ -343,7 +345,9 @@ impl<'p> Writer<'_, 'p> {
         }
         let mut parts = self.splitter.split(root, through, usual);
         if parts == Err(Stop::TooComplex) {
-            parts = match unfold(self.flow.program(), &self.tests, root, through) {
+            let program = self.flow.program();
+            let tests = self.tests.get_or_init(|| Tests::new(program, self.target));
+            parts = match unfold(program, tests, root, through) {
                 Some(unfolded) => {
                     Splitter::new(&unfolded.flow, self.leaves, usize::MAX).split(unfolded.root, through, usual)
                 }
@@ -560,6 +564,6 @@ fn separate_allows(flow: &Flow<'_>, roots: &[NodeId]) -> BTreeSet<NodeId> {
 
 /// The same rules, whatever their operations.
 fn same(a: &[Rule], b: &[Rule]) -> bool {
-    let part = |rule: &Rule| (rule.action, rule.filter.clone(), rule.modifiers.clone());
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| part(a) == part(b))
+    let alike = |a: &Rule, b: &Rule| a.action == b.action && a.modifiers == b.modifiers && a.filter == b.filter;
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| alike(a, b))
 }

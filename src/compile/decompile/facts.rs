@@ -4,11 +4,12 @@
 //! an edge was moved, the same is asked of the finished graph.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+
+use rustc_hash::FxHashMap;
 
 use crate::blob::{Argument, NodeId, Program, ProgramNode};
 use crate::compile::patterns;
-use crate::vocab::{FilterId, Target};
+use crate::vocab::{FilterId, FilterInfo, Target};
 
 /// A filter with its argument; equal ones have one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,31 +45,45 @@ impl Facts {
     }
 }
 
+/// What one test asks.
+#[derive(Clone, Copy)]
+struct Asked {
+    filter: FilterId,
+    argument: Argument,
+    /// `None`: the target has no such filter.
+    info: Option<&'static FilterInfo>,
+    /// See [`Tests::is_load`].
+    load: bool,
+}
+
 /// The tests of one program and how they exclude each other.
 pub(super) struct Tests<'p> {
     program: &'p Program,
-    target: &'static Target,
     /// By node.
     of_node: Vec<Option<TestId>>,
-    tests: Vec<(FilterId, Argument)>,
-    disjoint: RefCell<HashMap<(TestId, TestId), bool>>,
+    tests: Vec<Asked>,
+    disjoint: RefCell<FxHashMap<(TestId, TestId), bool>>,
 }
 
 impl<'p> Tests<'p> {
     pub(super) fn new(program: &'p Program, target: &'static Target) -> Self {
-        let mut numbers = HashMap::new();
+        // Arguments are numbers of records, or values of 16 bits.
+        let mut numbers = FxHashMap::default();
         let mut tests = Vec::new();
         let of_node = program.nodes.iter().map(|node| match *node {
             ProgramNode::Test { filter, argument, .. } => {
                 Some(*numbers.entry((filter, argument)).or_insert_with(|| {
-                    tests.push((FilterId(filter), argument));
+                    let filter = FilterId(filter);
+                    let needs = |info: &FilterInfo| info.requires == Some(filter);
+                    let (info, load) = (target.filter(filter), target.filters().iter().any(needs));
+                    tests.push(Asked { filter, argument, info, load });
                     TestId(tests.len() as u32 - 1)
                 }))
             }
             ProgramNode::Terminal(_) => None,
         });
         let of_node = of_node.collect();
-        Self { program, target, of_node, tests, disjoint: RefCell::default() }
+        Self { program, of_node, tests, disjoint: RefCell::default() }
     }
 
     /// The test at `node`.
@@ -76,19 +91,18 @@ impl<'p> Tests<'p> {
         self.of_node.get(node.index()).copied().flatten()
     }
 
-    fn get(&self, test: TestId) -> Option<(FilterId, Argument)> {
-        self.tests.get(test.0 as usize).copied()
+    fn get(&self, test: TestId) -> Option<&Asked> {
+        self.tests.get(test.0 as usize)
     }
 
     /// Whether a match of `test` sets what later tests look at (`%entitlement-load`).
     pub(super) fn is_load(&self, test: TestId) -> bool {
-        let filter = self.get(test).map(|test| test.0);
-        self.target.filters().iter().any(|info| info.requires.is_some() && info.requires == filter)
+        self.get(test).is_some_and(|test| test.load)
     }
 
     /// Adds an outcome. Tests whose meaning hangs on a test before them are not remembered.
     pub(super) fn learn(&self, facts: &mut Facts, test: TestId, outcome: bool) {
-        let info = self.get(test).and_then(|(filter, _)| self.target.filter(filter));
+        let info = self.get(test).and_then(|test| test.info);
         if info.is_none_or(|info| info.requires.is_none()) {
             facts.add(test, outcome);
         }
@@ -96,7 +110,7 @@ impl<'p> Tests<'p> {
 
     /// The outcome of `test` where `facts` hold.
     pub(super) fn outcome(&self, facts: &Facts, test: TestId) -> Option<bool> {
-        let info = self.target.filter(self.get(test)?.0)?;
+        let info = self.get(test)?.info?;
         if info.requires.is_some() {
             return None;
         }
@@ -111,15 +125,18 @@ impl<'p> Tests<'p> {
 
     fn excludes(&self, matched: TestId, other: TestId) -> bool {
         let (Some(a), Some(b)) = (self.get(matched), self.get(other)) else { return false };
-        let info = |filter: FilterId| self.target.filter(filter);
-        if a.0 != b.0 {
-            let contrary = |filter: FilterId| info(filter).is_some_and(|info| info.contrary);
-            return contrary(a.0) && contrary(b.0);
+        if a.filter != b.filter {
+            let contrary = |test: &Asked| test.info.is_some_and(|info| info.contrary);
+            return contrary(a) && contrary(b);
         }
-        if !info(a.0).is_some_and(|info| info.single_valued) {
+        if !a.info.is_some_and(|info| info.single_valued) {
             return false;
         }
-        *self.disjoint.borrow_mut().entry((matched, other)).or_insert_with(|| self.no_common_value(a.1, b.1))
+        *self
+            .disjoint
+            .borrow_mut()
+            .entry((matched, other))
+            .or_insert_with(|| self.no_common_value(a.argument, b.argument))
     }
 
     fn no_common_value(&self, a: Argument, b: Argument) -> bool {

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use indexmap::IndexSet;
+use rustc_hash::FxBuildHasher;
 
 use crate::blob::{Argument, NodeId, Program, ProgramNode};
 
@@ -23,7 +24,7 @@ pub(super) struct Flow<'p> {
     program: &'p Program,
     unfolded: Vec<Step>,
     /// Where an unfolded part ends.
-    ends: IndexSet<NodeId>,
+    ends: IndexSet<NodeId, FxBuildHasher>,
     /// By slot: its place in an order in which every node stands before what it leads to.
     position: Vec<u32>,
     /// Which nodes a walk has met.
@@ -66,7 +67,7 @@ impl<'p> Flow<'p> {
         let count = program.nodes.len();
         let marks = RefCell::new(Marks { round: 0, of: vec![0; count] });
         let position = vec![UNREACHED; count];
-        let mut flow = Self { program, unfolded: Vec::new(), ends: IndexSet::new(), position, marks };
+        let mut flow = Self { program, unfolded: Vec::new(), ends: IndexSet::default(), position, marks };
         let mut order = Vec::new();
         let mut seen = vec![false; program.nodes.len()];
         let mut pending: Vec<(NodeId, bool)> = roots.into_iter().map(|root| (root, false)).collect();
@@ -96,7 +97,7 @@ impl<'p> Flow<'p> {
     pub(super) fn unfolded(program: &'p Program, unfolded: Vec<Step>) -> Self {
         let base = program.nodes.len();
         let next = unfolded.iter().flat_map(|step| [step.matched, step.unmatched]);
-        let ends: IndexSet<NodeId> = next.filter(|id| id.index() < base).collect();
+        let ends: IndexSet<NodeId, FxBuildHasher> = next.filter(|id| id.index() < base).collect();
         let count = unfolded.len() + ends.len();
         let position = (0..).take(count).collect();
         Self { program, unfolded, ends, position, marks: RefCell::new(Marks { round: 0, of: vec![0; count] }) }

@@ -1,6 +1,9 @@
 //! From a test node to a filter, and from a terminal to an action with modifiers.
 
+use std::cell::RefCell;
+
 use indexmap::IndexSet;
+use rustc_hash::FxHashMap;
 
 use super::Stop;
 use super::flow::Step;
@@ -21,6 +24,8 @@ const FLAG_REPORT: u32 = 4;
 pub(super) struct Leaves<'p> {
     program: &'p Program,
     target: &'static Target,
+    /// The filters of the tests that were asked about: one test stands at many nodes.
+    filters: RefCell<FxHashMap<(u8, Argument), Result<Filter, Stop>>>,
 }
 
 /// An answer in the words of a rule. Message filters are left to the caller, who knows their programs.
@@ -36,7 +41,7 @@ pub(super) struct Answer {
 
 impl<'p> Leaves<'p> {
     pub(super) fn new(program: &'p Program, target: &'static Target) -> Self {
-        Self { program, target }
+        Self { program, target, filters: RefCell::default() }
     }
 
     /// The terminal at `id`.
@@ -49,6 +54,11 @@ impl<'p> Leaves<'p> {
 
     /// The filter of a test. A united pattern is given as the strings that were united.
     pub(super) fn filter(&self, step: &Step) -> Result<Filter, Stop> {
+        let test = (step.filter, step.argument);
+        self.filters.borrow_mut().entry(test).or_insert_with(|| self.read(step)).clone()
+    }
+
+    fn read(&self, step: &Step) -> Result<Filter, Stop> {
         let filter = FilterId(step.filter);
         let info = self.target.filter(filter).ok_or(Stop::UnknownFilter(step.filter))?;
         let one = |arg: Arg| Ok(Filter::Test(Test { filter, arg }));
@@ -102,8 +112,8 @@ impl<'p> Leaves<'p> {
         if variables {
             listed = listed.into_iter().map(quoted).collect::<Result<_, _>>()?;
         }
-        let whole = as_regex(tree, names);
-        let tree = &as_registered(tree, names)?;
+        let stored = tree;
+        let tree = &as_registered(stored, names)?;
         if listed.len() < 2 && unites_to(&listed, tree, names) {
             return Ok(listed);
         }
@@ -114,7 +124,7 @@ impl<'p> Leaves<'p> {
             return Ok(order.clone());
         }
         // Branches of one regex keep their order, so a record in an order that no list of strings gives is one regex.
-        match whole {
+        match as_regex(stored, names) {
             Some(regex) if unites_to(std::slice::from_ref(&regex), tree, names) => Ok(vec![regex]),
             _ => Ok(listed),
         }

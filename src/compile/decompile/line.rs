@@ -13,7 +13,9 @@
 //!
 //! **Invariants:** a request reaches the same end in both graphs; edges lead forward in the line or inside a rule.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::facts::{Facts, TestId, Tests};
 use super::flow::{Flow, Step};
@@ -49,7 +51,7 @@ pub(super) fn unfold<'p>(
     root: NodeId,
     through: &[NodeId],
 ) -> Option<Unfolded<'p>> {
-    let mut graph = Graph { program, tests, steps: Vec::new(), tangled: HashSet::new() };
+    let mut graph = Graph { program, tests, steps: Vec::new(), tangled: FxHashSet::default() };
     let mut root = root;
     let mut budget = MAX_WALKS;
     let mut limit = None;
@@ -74,11 +76,11 @@ struct Graph<'p, 't> {
     tests: &'t Tests<'t>,
     steps: Vec<(Step, TestId)>,
     /// Nodes that are to be taken once for each way to them.
-    tangled: HashSet<NodeId>,
+    tangled: FxHashSet<NodeId>,
 }
 
 /// The steps of a new graph, its tangled nodes, its root, and whether it is another graph than before.
-type Round = (Vec<(Step, TestId)>, HashSet<NodeId>, NodeId, bool);
+type Round = (Vec<(Step, TestId)>, FxHashSet<NodeId>, NodeId, bool);
 
 impl Graph<'_, '_> {
     fn step(&self, id: NodeId) -> Option<Step> {
@@ -106,9 +108,9 @@ struct Pass {
     /// In the order of the line, inside a rule in the order of the graph.
     nodes: Vec<(Place, Step, [Target; 2])>,
     /// The rules that lead to a node beside the line.
-    owners: HashMap<NodeId, BTreeSet<usize>>,
+    owners: FxHashMap<NodeId, BTreeSet<usize>>,
     /// What is known on the else edge of each node of the line.
-    behind: HashMap<NodeId, Facts>,
+    behind: FxHashMap<NodeId, Facts>,
     /// Edges that lead elsewhere than before.
     moved: usize,
 }
@@ -125,14 +127,14 @@ struct Unfolding<'g> {
     through: &'g [NodeId],
     /// Every node that the root reaches, by its place in an order in which every node stands before what it leads to.
     order: Vec<NodeId>,
-    position: HashMap<NodeId, usize>,
+    position: FxHashMap<NodeId, usize>,
     budget: usize,
 }
 
 impl<'g> Unfolding<'g> {
     fn of(graph: &'g Graph<'_, '_>, root: NodeId, through: &'g [NodeId], budget: usize) -> Self {
         let mut order = Vec::new();
-        let mut seen = HashSet::new();
+        let mut seen = FxHashSet::default();
         let mut pending = vec![(root, false)];
         while let Some((id, leave)) = pending.pop() {
             if leave {
@@ -177,7 +179,7 @@ impl<'g> Unfolding<'g> {
 
     /// The else edges from the root up to the program that it leads into, which stands last.
     fn line(&self, root: NodeId) -> Vec<NodeId> {
-        let mut inside: HashSet<NodeId> = HashSet::new();
+        let mut inside: FxHashSet<NodeId> = FxHashSet::default();
         let mut pending = self.through.to_vec();
         while let Some(id) = pending.pop() {
             if inside.insert(id)
@@ -200,10 +202,10 @@ impl<'g> Unfolding<'g> {
     }
 
     /// For every node the places of the line from which a way leads to it.
-    fn reaching(&self, line: &[NodeId]) -> HashMap<NodeId, Vec<u64>> {
+    fn reaching(&self, line: &[NodeId]) -> FxHashMap<NodeId, Vec<u64>> {
         let words = line.len().div_ceil(64);
-        let mut out: HashMap<NodeId, Vec<u64>> = HashMap::new();
-        let places: HashMap<NodeId, usize> = line.iter().enumerate().map(|(at, id)| (*id, at)).collect();
+        let mut out: FxHashMap<NodeId, Vec<u64>> = FxHashMap::default();
+        let places: FxHashMap<NodeId, usize> = line.iter().enumerate().map(|(at, id)| (*id, at)).collect();
         for &id in &self.order {
             let mut own = out.remove(&id).unwrap_or_else(|| vec![0; words]);
             if let Some(&at) = places.get(&id)
@@ -225,7 +227,7 @@ impl<'g> Unfolding<'g> {
     /// Whether every way from `start` on which `facts` hold leads to `end`.
     fn leads(&mut self, start: NodeId, end: NodeId, facts: &Facts) -> bool {
         let last = self.position(end);
-        let mut seen = HashSet::new();
+        let mut seen = FxHashSet::default();
         let mut pending = vec![start];
         while let Some(id) = pending.pop() {
             if id == end || !seen.insert(id) {
@@ -249,10 +251,10 @@ impl<'g> Unfolding<'g> {
 
     /// Moves the edges of every rule back, first rule first.
     fn pass(&mut self, root: NodeId, line: &[NodeId], limit: usize) -> Option<Pass> {
-        let places: HashMap<NodeId, usize> = line.iter().enumerate().map(|(at, id)| (*id, at)).collect();
+        let places: FxHashMap<NodeId, usize> = line.iter().enumerate().map(|(at, id)| (*id, at)).collect();
         let reaching = self.reaching(line);
-        let mut facts: HashMap<Place, Facts> = HashMap::from([((0, root, 0), Facts::default())]);
-        let mut pass = Pass { nodes: Vec::new(), owners: HashMap::new(), behind: HashMap::new(), moved: 0 };
+        let mut facts: FxHashMap<Place, Facts> = FxHashMap::from_iter([((0, root, 0), Facts::default())]);
+        let mut pass = Pass { nodes: Vec::new(), owners: FxHashMap::default(), behind: FxHashMap::default(), moved: 0 };
         let mut copies = 0;
         for (at, &head) in line.iter().enumerate() {
             if self.is_end(head) || !facts.contains_key(&(at, head, 0)) {
@@ -320,8 +322,8 @@ impl<'g> Unfolding<'g> {
         end: NodeId,
         at: usize,
         line: &[NodeId],
-        places: &HashMap<NodeId, usize>,
-        reaching: &HashMap<NodeId, Vec<u64>>,
+        places: &FxHashMap<NodeId, usize>,
+        reaching: &FxHashMap<NodeId, Vec<u64>>,
         known: &Facts,
     ) -> NodeId {
         if self.step(end).is_none() {
@@ -340,7 +342,7 @@ impl<'g> Unfolding<'g> {
 
     /// Nodes beside the line that belong into it, each with its place.
     fn missing(&mut self, line: &[NodeId], pass: &Pass) -> Vec<(usize, NodeId)> {
-        let places: HashMap<NodeId, usize> = line.iter().enumerate().map(|(at, id)| (*id, at)).collect();
+        let places: FxHashMap<NodeId, usize> = line.iter().enumerate().map(|(at, id)| (*id, at)).collect();
         let mut shared: Vec<NodeId> =
             pass.owners.iter().filter(|(_, owners)| owners.len() > 1).map(|(id, _)| *id).collect();
         shared.sort_by_key(|id| self.position(*id));
@@ -359,8 +361,8 @@ impl<'g> Unfolding<'g> {
     }
 
     /// The first place of the line that `id` leads to.
-    fn first_reached(&self, id: NodeId, places: &HashMap<NodeId, usize>) -> Option<usize> {
-        let mut seen = HashSet::from([id]);
+    fn first_reached(&self, id: NodeId, places: &FxHashMap<NodeId, usize>) -> Option<usize> {
+        let mut seen = FxHashSet::from_iter([id]);
         let mut pending = vec![id];
         let mut first = None;
         while let Some(id) = pending.pop() {
@@ -374,10 +376,10 @@ impl<'g> Unfolding<'g> {
     }
 
     /// Places beside the line to which several ways lead, and a short way from which leads past the next rule.
-    fn tangled(&self, pass: &Pass) -> HashSet<Place> {
-        let mut ways: HashMap<Place, usize> = HashMap::new();
+    fn tangled(&self, pass: &Pass) -> FxHashSet<Place> {
+        let mut ways: FxHashMap<Place, usize> = FxHashMap::default();
         // Tests behind a place in the same rule, and whether one leads past the next.
-        let mut behind: HashMap<Place, (usize, bool)> = HashMap::new();
+        let mut behind: FxHashMap<Place, (usize, bool)> = FxHashMap::default();
         for (place, _, targets) in pass.nodes.iter().rev() {
             let (mut tests, mut past) = (1_usize, false);
             for target in targets {
@@ -402,7 +404,7 @@ impl<'g> Unfolding<'g> {
         pass.nodes.sort_by_key(|((at, id, copy), ..)| (*at, self.position(*id), *copy));
         let tangled = self.tangled(&pass);
         let base = self.graph.program.nodes.len();
-        let numbers: HashMap<Place, NodeId> = pass
+        let numbers: FxHashMap<Place, NodeId> = pass
             .nodes
             .iter()
             .enumerate()
@@ -416,7 +418,7 @@ impl<'g> Unfolding<'g> {
             let step = Step { matched: number(*matched)?, unmatched: number(*unmatched)?, ..*step };
             Some((step, self.graph.test(place.1)?))
         });
-        let tangled: HashSet<NodeId> = tangled.iter().filter_map(|place| numbers.get(place).copied()).collect();
+        let tangled: FxHashSet<NodeId> = tangled.iter().filter_map(|place| numbers.get(place).copied()).collect();
         let changed = changed || !tangled.is_empty();
         Some((steps.collect::<Option<_>>()?, tangled, numbers.get(&(0, root, 0)).copied()?, changed))
     }

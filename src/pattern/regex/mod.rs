@@ -12,6 +12,8 @@ mod print;
 
 pub use parse::{parse, parse_with_variables};
 
+use std::sync::Arc;
+
 use super::byteset::ByteSet;
 use super::codes;
 use crate::diag::{Code, Diagnostic};
@@ -180,9 +182,9 @@ impl Node {
     }
 }
 
-/// A regex within the limits of this module.
+/// A regex within the limits of this module. Copies share the tree.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Regex(Node);
+pub struct Regex(Arc<Node>);
 
 impl Regex {
     /// Wraps an expression tree.
@@ -206,7 +208,7 @@ impl Regex {
                 _ => {}
             }
         }
-        Ok(Self(node))
+        Ok(Self(Arc::new(node)))
     }
 
     /// The expression tree.
@@ -222,7 +224,7 @@ impl Regex {
     /// The names of the pattern variables in it, in order.
     pub fn variable_names(&self) -> Vec<&[u8]> {
         let mut names = Vec::new();
-        let mut todo = vec![&self.0];
+        let mut todo: Vec<&Node> = vec![&self.0];
         while let Some(node) = todo.pop() {
             match node {
                 Node::Variable(name) => names.push(name.as_slice()),
@@ -237,7 +239,7 @@ impl Regex {
     /// ASCII letters folded to lower case, after parsing: `[A-Z]` becomes `[a-z]`.
     #[must_use]
     pub fn fold_case(&self) -> Self {
-        Self(self.0.fold_case())
+        Self(Arc::new(self.0.fold_case()))
     }
 
     /// SBPL regex source that parses back to the same tree.
