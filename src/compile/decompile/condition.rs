@@ -133,7 +133,7 @@ impl<'f, 'p> Conditions<'f, 'p> {
         let matched = self.part(step.matched, ends, depth + 1)?;
         let unmatched = self.part(step.unmatched, ends, depth + 1)?;
         let test = self.leaves.filter(&step)?;
-        Ok(split(test, matched, unmatched))
+        Ok(self.split(test, matched, unmatched))
     }
 
     /// Tests from `start` on, at most `limit`.
@@ -189,7 +189,7 @@ impl<'f, 'p> Conditions<'f, 'p> {
         let exact = self.part(start, &Ends { yes: vec![join], no: others }, depth + 1)?;
         let wide = self.part(start, &Ends { yes: and(&ends.yes), no: ends.no.clone() }, depth + 1)?;
         let forms = [exact, wide]
-            .map(|to| joined(vec![beside.clone(), joined(vec![to, behind.clone()], Kind::All)], Kind::Any));
+            .map(|to| self.joined(vec![beside.clone(), self.joined(vec![to, behind.clone()], Kind::All)], Kind::Any));
         let [exact, wide] = forms;
         Ok(if wide.size() < exact.size() { wide } else { exact })
     }
@@ -208,7 +208,63 @@ impl<'f, 'p> Conditions<'f, 'p> {
             };
             parts.push(self.part(gate, &ends, depth + 1)?);
         }
-        Ok(joined(parts, kind))
+        Ok(self.joined(parts, kind))
+    }
+
+    /// `parts` as one condition, groups of the same kind flattened.
+    fn joined(&self, parts: Vec<Condition>, kind: Kind) -> Condition {
+        let (neutral, decided) = match kind {
+            Kind::All => (Condition::Always, Condition::Never),
+            Kind::Any => (Condition::Never, Condition::Always),
+        };
+        if parts.contains(&decided) {
+            return decided;
+        }
+        let mut filters = Vec::new();
+        for part in parts {
+            match (part, kind) {
+                (Condition::When(Filter::All(inner)), Kind::All) | (Condition::When(Filter::Any(inner)), Kind::Any) => {
+                    for filter in inner {
+                        self.add(&mut filters, filter);
+                    }
+                }
+                (Condition::When(filter), _) => self.add(&mut filters, filter),
+                (Condition::Always | Condition::Never, _) => {}
+            }
+        }
+        match (filters.len(), kind) {
+            (0, _) => neutral,
+            (1, _) => filters.pop().map_or(neutral, Condition::When),
+            (_, Kind::All) => Condition::When(Filter::All(filters)),
+            (_, Kind::Any) => Condition::When(Filter::Any(filters)),
+        }
+    }
+
+    /// Saying something twice says nothing more, but for tests that look at what was loaded, and loads: between the two another one may stand.
+    fn add(&self, filters: &mut Vec<Filter>, filter: Filter) {
+        if !filters.contains(&filter) || self.leaves.hangs_on_order(&filter) {
+            filters.push(filter);
+        }
+    }
+
+    /// `test` decides between two conditions.
+    fn split(&self, test: Filter, matched: Condition, unmatched: Condition) -> Condition {
+        use Condition::{Always, Never, When};
+        if matched == unmatched {
+            return matched;
+        }
+        let when = |filter: Filter| When(filter);
+        match (matched, unmatched) {
+            (Always, unmatched) => self.joined(vec![when(test), unmatched], Kind::Any),
+            (matched, Never) => self.joined(vec![when(test), matched], Kind::All),
+            (Never, unmatched) => self.joined(vec![when(negated(test)), unmatched], Kind::All),
+            (matched, Always) => self.joined(vec![when(negated(test)), matched], Kind::Any),
+            (matched, unmatched) => {
+                let yes = self.joined(vec![when(test.clone()), matched], Kind::All);
+                let no = self.joined(vec![when(negated(test)), unmatched], Kind::All);
+                self.joined(vec![yes, no], Kind::Any)
+            }
+        }
     }
 }
 
@@ -218,65 +274,9 @@ enum Kind {
     Any,
 }
 
-/// `parts` as one condition, groups of the same kind flattened.
-fn joined(parts: Vec<Condition>, kind: Kind) -> Condition {
-    let (neutral, decided) = match kind {
-        Kind::All => (Condition::Always, Condition::Never),
-        Kind::Any => (Condition::Never, Condition::Always),
-    };
-    if parts.contains(&decided) {
-        return decided;
-    }
-    let mut filters = Vec::new();
-    for part in parts {
-        match (part, kind) {
-            (Condition::When(Filter::All(inner)), Kind::All) | (Condition::When(Filter::Any(inner)), Kind::Any) => {
-                for filter in inner {
-                    add(&mut filters, filter);
-                }
-            }
-            (Condition::When(filter), _) => add(&mut filters, filter),
-            (Condition::Always | Condition::Never, _) => {}
-        }
-    }
-    match (filters.len(), kind) {
-        (0, _) => neutral,
-        (1, _) => filters.pop().map_or(neutral, Condition::When),
-        (_, Kind::All) => Condition::When(Filter::All(filters)),
-        (_, Kind::Any) => Condition::When(Filter::Any(filters)),
-    }
-}
-
-/// Saying something twice says nothing more.
-fn add(filters: &mut Vec<Filter>, filter: Filter) {
-    if !filters.contains(&filter) {
-        filters.push(filter);
-    }
-}
-
 fn negated(filter: Filter) -> Filter {
     match filter {
         Filter::Not(inner) => *inner,
         other => Filter::Not(Box::new(other)),
-    }
-}
-
-/// `test` decides between two conditions.
-fn split(test: Filter, matched: Condition, unmatched: Condition) -> Condition {
-    use Condition::{Always, Never, When};
-    if matched == unmatched {
-        return matched;
-    }
-    let when = |filter: Filter| When(filter);
-    match (matched, unmatched) {
-        (Always, unmatched) => joined(vec![when(test), unmatched], Kind::Any),
-        (matched, Never) => joined(vec![when(test), matched], Kind::All),
-        (Never, unmatched) => joined(vec![when(negated(test)), unmatched], Kind::All),
-        (matched, Always) => joined(vec![when(negated(test)), matched], Kind::Any),
-        (matched, unmatched) => {
-            let yes = joined(vec![when(test.clone()), matched], Kind::All);
-            let no = joined(vec![when(negated(test)), unmatched], Kind::All);
-            joined(vec![yes, no], Kind::Any)
-        }
     }
 }

@@ -44,6 +44,16 @@ impl<'p> Leaves<'p> {
         Self { program, target, filters: RefCell::default() }
     }
 
+    /// Whether the order matters in which `filter` is asked: it loads something (`%entitlement-load`) or looks at what was loaded last.
+    pub(super) fn hangs_on_order(&self, filter: &Filter) -> bool {
+        let mut found = false;
+        filter.for_each_test(&mut |test| {
+            let looks = self.target.filter(test.filter).is_some_and(|info| info.requires.is_some());
+            found |= looks || self.target.filters().iter().any(|info| info.requires == Some(test.filter));
+        });
+        found
+    }
+
     /// The terminal at `id`.
     pub(super) fn terminal(&self, id: NodeId) -> Option<(TerminalId, &'p Terminal)> {
         match *self.program.node(id)? {

@@ -89,6 +89,23 @@ fn every_filter_goes_there_and_back() {
     assert!(checked > 100, "{checked}");
 }
 
+/// A value that is asked about twice, with another load between, is not said once: each asks about what was loaded last.
+#[test]
+fn values_of_different_loads_are_told_apart() {
+    let target = default_target();
+    let filter = |name: &str| target.filter_named(name).unwrap();
+    let load = |name: &str| Filter::Test(Test { filter: filter("%entitlement-load"), arg: Arg::String(name.into()) });
+    let value = || Filter::Test(Test { filter: filter("%entitlement-boolean"), arg: Arg::Bool(true) });
+    let first = Filter::All(vec![load("a"), value(), load("c"), value()]);
+    let second = Filter::All(vec![Filter::Not(Box::new(load("a"))), load("b")]);
+    let condition = Filter::Any(vec![first, second]);
+    let operation = target.operation_named("mach-lookup").unwrap();
+    let bytes = crate::compile::compile(&one_rule(condition, operation), &crate::compile::Limits::default()).unwrap();
+    let found = verified(&bytes.bytes);
+    let text = String::from_utf8_lossy(&found.draft.text).into_owned();
+    assert_eq!(found.outcome, Outcome::Identical, "{text}");
+}
+
 /// `text` behind the default, compiled with `params` as the only parameters (`None`: without any).
 fn compiled(text: &str, params: Option<&[&str]>) -> Vec<u8> {
     let params = params.map(|names| names.iter().map(|name| ((*name).to_owned(), "1".to_owned())).collect());
