@@ -413,6 +413,17 @@ fn the_grammar_agrees_on_the_torture_files() {
 }
 
 #[test]
+fn the_grammar_agrees_on_the_codes_of_characters() {
+    for sign in ["", "+", "-"] {
+        for prefix in ["", "0x", "0X"] {
+            for digits in ["", "g", "0", "ff", "100", "00ff", "00100", "ffg"] {
+                compare(grammar(), format!("#\\x{sign}{prefix}{digits}").as_bytes());
+            }
+        }
+    }
+}
+
+#[test]
 fn most_generated_texts_are_accepted() {
     let grammar = grammar();
     let accepted =
