@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::pattern::Pattern;
-use crate::policy::{Arg, Filter, Host, NetworkAddress, Policy, Rule, RuleId, RuleSource, Test};
-use crate::vocab::{Action, FilterId, OpId, Target, default_target};
+use crate::policy::samples::{id, literal, name, op, policy, subpath, test};
+use crate::policy::{Arg, Filter, Host, NetworkAddress, RuleId};
+use crate::vocab::{Action, OpId, Target, default_target};
 
 const ALLOW: Action = Action::Allow;
 const DENY: Action = Action::Deny;
@@ -12,48 +13,12 @@ fn target() -> &'static Target {
     default_target()
 }
 
-fn op(name: &str) -> OpId {
-    target().operation_named(name).unwrap()
-}
-
-fn id(name: &str) -> FilterId {
-    target().filter_named(name).unwrap()
-}
-
-fn test(filter: &str, arg: Arg) -> Filter {
-    Filter::Test(Test { filter: id(filter), arg })
-}
-
-fn literal(text: &str) -> Filter {
-    test("path", Arg::Pattern(Pattern::literal(text)))
-}
-
-fn subpath(text: &str) -> Filter {
-    test("path", Arg::Pattern(Pattern::subpath(text)))
-}
-
-fn name(filter: &str, text: &str) -> Filter {
-    test(filter, Arg::Pattern(Pattern::literal(text)))
-}
-
 fn extension(text: &str) -> Filter {
     test("extension", Arg::String(text.into()))
 }
 
-/// A policy of rules: action, operation, filter.
 fn engine(rules: impl IntoIterator<Item = (Action, &'static str, Option<Filter>)>) -> Engine {
-    let mut policy = Policy::new(target(), 1);
-    for (action, operation, filter) in rules {
-        policy.push(Rule {
-            action,
-            operations: vec![op(operation)],
-            filter,
-            modifiers: Vec::new(),
-            source: RuleSource::Profile,
-            origin: None,
-        });
-    }
-    Engine::new(policy)
+    Engine::new(policy(rules))
 }
 
 fn path(operation: &str, path: &str) -> Request {

@@ -16,6 +16,8 @@ mod filter;
 mod names;
 pub mod print;
 mod rule;
+#[cfg(test)]
+pub(crate) mod samples;
 
 pub use filter::{Arg, Filter, Host, MAX_FILTER_DEPTH, NetworkAddress, Test, protocol_name, protocol_number};
 pub use rule::{MessageFilter, Modifier, ModifierValue, Origin, OriginFrame, OriginKind, Rule, RuleSource};

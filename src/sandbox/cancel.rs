@@ -8,6 +8,8 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
+use super::handler::catch;
+
 /// Whether a run shall end. Cheap to clone; all clones are one.
 #[derive(Debug, Clone, Default)]
 pub struct Cancel(Option<Arc<OwnedFd>>);
@@ -75,19 +77,9 @@ impl Interrupt {
         // The handler may run until the process ends.
         std::mem::forget(writer);
         for signal in SIGNALS {
-            // SAFETY: a `sigaction` is integers and a pointer that may be null; both live through the calls.
-            unsafe {
-                let mut old: libc::sigaction = std::mem::zeroed();
-                libc::sigaction(signal, std::ptr::null(), &raw mut old);
-                if old.sa_sigaction == libc::SIG_IGN {
-                    continue;
-                }
-                let mut new: libc::sigaction = std::mem::zeroed();
-                let handler: extern "C" fn(libc::c_int) = note;
-                new.sa_sigaction = handler as libc::sighandler_t;
-                new.sa_flags = libc::SA_RESETHAND | libc::SA_RESTART;
-                libc::sigaction(signal, &raw const new, std::ptr::null_mut());
-            }
+            let handler: extern "C" fn(libc::c_int) = note;
+            // SAFETY: `note` takes a number only and does what a handler may do.
+            unsafe { catch(signal, handler as libc::sighandler_t, libc::SA_RESETHAND | libc::SA_RESTART) };
         }
         Ok(Self { cancel: Cancel::when_readable(reader.into()) })
     }

@@ -13,6 +13,7 @@ pub mod class;
 pub mod driver;
 mod error;
 mod fixtures;
+mod handler;
 pub mod judge;
 pub mod log;
 #[cfg(unix)]

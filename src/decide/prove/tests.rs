@@ -13,35 +13,12 @@ use crate::decide::rules::Rules;
 use crate::decide::space::Space;
 use crate::decide::{Answer, Engine, Request};
 use crate::pattern::{Pattern, PatternKind};
-use crate::policy::{Arg, Filter, Policy, Rule, RuleSource, Test};
+use crate::policy::samples::{id, literal, name, op, path, policy, subpath, test};
+use crate::policy::{Arg, Filter, Policy};
 use crate::vocab::{Action, default_target};
 
-fn op(name: &str) -> OpId {
-    default_target().operation_named(name).unwrap()
-}
-
 fn attribute(filter: &str) -> Attribute {
-    Attribute::Filter(default_target().filter_named(filter).unwrap())
-}
-
-fn test(filter: &str, arg: Arg) -> Filter {
-    Filter::Test(Test { filter: default_target().filter_named(filter).unwrap(), arg })
-}
-
-fn path(kind: PatternKind, text: &str) -> Filter {
-    test("path", Arg::Pattern(Pattern::new(kind, text, false).unwrap()))
-}
-
-fn literal(text: &str) -> Filter {
-    path(PatternKind::Literal, text)
-}
-
-fn subpath(text: &str) -> Filter {
-    path(PatternKind::Subpath, text)
-}
-
-fn name(filter: &str, text: &str) -> Filter {
-    test(filter, Arg::Pattern(Pattern::literal(text)))
+    Attribute::Filter(id(filter))
 }
 
 fn not(filter: Filter) -> Filter {
@@ -205,23 +182,6 @@ fn a_spent_budget_is_an_error() {
     }
 }
 
-type RuleParts = (bool, &'static str, Option<Filter>);
-
-fn policy(rules: Vec<RuleParts>) -> Policy {
-    let mut policy = Policy::new(default_target(), 1);
-    for (allow, operation, filter) in rules {
-        policy.push(Rule {
-            action: if allow { Action::Allow } else { Action::Deny },
-            operations: vec![op(operation)],
-            filter,
-            modifiers: Vec::new(),
-            source: RuleSource::Profile,
-            origin: None,
-        });
-    }
-    policy
-}
-
 fn any_filter() -> impl Strategy<Value = Filter> {
     let paths = prop::sample::select(vec!["/a", "/a/b", "/ab", "/b", "/a/b/c", "/"]);
     let kinds = prop::sample::select(vec![PatternKind::Literal, PatternKind::Subpath, PatternKind::Prefix]);
@@ -244,7 +204,8 @@ fn any_filter() -> impl Strategy<Value = Filter> {
 /// Two policies that have all rules in common but one: often it makes no difference.
 fn two_policies() -> impl Strategy<Value = (Policy, Policy)> {
     let operation = prop::sample::select(vec!["file-read*", "file-read-data", "file*", "default"]);
-    let rule = (any::<bool>(), operation, prop::option::weighted(0.9, any_filter()));
+    let action = prop::sample::select(vec![Action::Allow, Action::Deny]);
+    let rule = (action, operation, prop::option::weighted(0.9, any_filter()));
     (prop::collection::vec(rule, 1..7), any::<prop::sample::Index>()).prop_map(|(rules, at)| {
         let mut fewer = rules.clone();
         fewer.remove(at.index(rules.len()));

@@ -7,47 +7,9 @@ use proptest::test_runner::TestRunner;
 use super::*;
 use crate::decide::{Answer, Attribute, Engine, Value};
 use crate::pattern::{Pattern, PatternKind};
-use crate::policy::{Arg, Filter, Host, NetworkAddress, Rule, RuleSource, Test};
-use crate::vocab::{Action, FilterId, default_target};
-
-fn op(name: &str) -> OpId {
-    default_target().operation_named(name).unwrap()
-}
-
-fn id(name: &str) -> FilterId {
-    default_target().filter_named(name).unwrap()
-}
-
-fn test(filter: &str, arg: Arg) -> Filter {
-    Filter::Test(Test { filter: id(filter), arg })
-}
-
-fn pattern(kind: PatternKind, text: &str) -> Filter {
-    test("path", Arg::Pattern(Pattern::new(kind, text, false).unwrap()))
-}
-
-fn subpath(text: &str) -> Filter {
-    pattern(PatternKind::Subpath, text)
-}
-
-fn literal(text: &str) -> Filter {
-    pattern(PatternKind::Literal, text)
-}
-
-fn policy(rules: Vec<(Action, &'static str, Option<Filter>)>) -> Policy {
-    let mut policy = Policy::new(default_target(), 1);
-    for (action, operation, filter) in rules {
-        policy.push(Rule {
-            action,
-            operations: vec![op(operation)],
-            filter,
-            modifiers: Vec::new(),
-            source: RuleSource::Profile,
-            origin: None,
-        });
-    }
-    policy
-}
+use crate::policy::samples::{id, literal, op, path, policy, subpath, test};
+use crate::policy::{Arg, Filter, Host, NetworkAddress};
+use crate::vocab::{Action, default_target};
 
 fn compare<'a>(a: &'a Policy, b: &'a Policy) -> Comparison<'a> {
     Comparison::new(Side::Policy(a), Side::Policy(b), Budget::default()).unwrap()
@@ -168,8 +130,7 @@ fn any_filter() -> impl Strategy<Value = Filter> {
     let leaf = prop_oneof![
         paths.clone().prop_map(literal),
         paths.prop_map(subpath),
-        prop::sample::select(vec!["^/a/", "c$", "^/b", "/[ab]/", "."])
-            .prop_map(|text| pattern(PatternKind::Regex, text)),
+        prop::sample::select(vec!["^/a/", "c$", "^/b", "/[ab]/", "."]).prop_map(|text| path(PatternKind::Regex, text)),
         prop::sample::select(vec!["x", "y"]).prop_map(|name| test("extension", Arg::String(name.into()))),
         (1u16..3).prop_map(|number| test("vnode-type", Arg::Integer(number))),
         (1u16..4).prop_map(|bits| test("file-mode", Arg::Integer(bits))),
@@ -188,10 +149,7 @@ fn any_policy() -> impl Strategy<Value = Policy> {
     let rule = (any::<bool>(), operation, prop::option::weighted(0.8, any_filter()));
     prop::collection::vec(rule, 0..6).prop_map(|rules| {
         policy(
-            rules
-                .into_iter()
-                .map(|(allow, operation, filter)| (if allow { ALLOW } else { DENY }, operation, filter))
-                .collect(),
+            rules.into_iter().map(|(allow, operation, filter)| (if allow { ALLOW } else { DENY }, operation, filter)),
         )
     })
 }
@@ -267,9 +225,8 @@ fn variables_are_free_symbols() {
     let open = |kind, text: &str| test("path", Arg::Pattern(Pattern::new(kind, text, true).unwrap()));
     let below = |text: &str| open(PatternKind::Subpath, text);
     let exact = |text: &str| open(PatternKind::Literal, text);
-    let allow = |filters: &[Filter]| {
-        policy(filters.iter().map(|filter| (ALLOW, "file-read-data", Some(filter.clone()))).collect())
-    };
+    let allow =
+        |filters: &[Filter]| policy(filters.iter().map(|filter| (ALLOW, "file-read-data", Some(filter.clone()))));
     let name = |a: &[Filter], b: &[Filter]| change(&allow(a), &allow(b), "file-read-data").name();
     assert_eq!(name(&[below("${HOME}"), below("${HOME}/Library")], &[below("${HOME}")]), "equal");
     assert_eq!(name(&[below("${HOME}/a")], &[open(PatternKind::Regex, "^${home}/a(/|$)")]), "equal");

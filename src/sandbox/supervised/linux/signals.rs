@@ -11,6 +11,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::sys;
+use crate::sandbox::handler::catch;
 
 /// Signals that end or stop a program unless it says otherwise, that make it go on, and that people send to programs.
 const SIGNALS: [libc::c_int; 9] = [
@@ -60,11 +61,9 @@ extern "C" fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut l
     }
 }
 
-/// Whether the process is stopped, by `/proc/PID/stat`: `PID (NAME) STATE …`.
-///
-/// # Safety
-/// None needed; calls that may be made in a handler, and nothing is allocated.
-unsafe fn is_stopped(process: i32) -> bool {
+/// Whether the process is stopped, by `/proc/PID/stat`: `PID (NAME) STATE …`. May be asked in a handler: nothing is
+/// allocated.
+fn is_stopped(process: i32) -> bool {
     let mut path = *b"/proc/0000000000/stat\0";
     let mut left = process;
     for place in path.iter_mut().skip(6).take(10).rev() {
@@ -91,11 +90,9 @@ unsafe fn is_stopped(process: i32) -> bool {
     state == Some(&b'T')
 }
 
-/// A shell has given the terminal to the supervisor's group. A command in another one, as a shell is, had it when it stopped.
-///
-/// # Safety
-/// None needed; calls that may be made in a handler.
-unsafe fn hand_terminal_over(command: i32) {
+/// A shell has given the terminal to the supervisor's group. A command in another one, as a shell is, had it when it stopped. May be
+/// done in a handler.
+fn hand_terminal_over(command: i32) {
     // SAFETY: no pointers.
     unsafe {
         let (terminal, own, theirs) = (TERMINAL.load(Ordering::Relaxed), libc::getpgrp(), libc::getpgid(command));
@@ -114,20 +111,10 @@ impl Passing {
         COMMAND.store(command, Ordering::Relaxed);
         let mut before = Vec::new();
         for signal in SIGNALS {
-            // SAFETY: a `sigaction` is integers and a pointer that may be null; both live through the calls.
-            unsafe {
-                let mut old: libc::sigaction = std::mem::zeroed();
-                libc::sigaction(signal, std::ptr::null(), &raw mut old);
-                if old.sa_sigaction == libc::SIG_IGN {
-                    continue;
-                }
-                let mut new: libc::sigaction = std::mem::zeroed();
-                let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) = pass_on;
-                new.sa_sigaction = handler as libc::sighandler_t;
-                new.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
-                libc::sigaction(signal, &raw const new, std::ptr::null_mut());
-                before.push((signal, old));
-            }
+            let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) = pass_on;
+            // SAFETY: `pass_on` has the form of a handler with information and does what a handler may do.
+            let old = unsafe { catch(signal, handler as libc::sighandler_t, libc::SA_SIGINFO | libc::SA_RESTART) };
+            before.extend(old.map(|old| (signal, old)));
         }
         Self { terminal, before }
     }
@@ -167,8 +154,7 @@ mod tests {
     fn stopped_processes_are_known() {
         let mut child = std::process::Command::new("/bin/sleep").arg("60").spawn().unwrap();
         let pid = child.id() as i32;
-        // SAFETY: reads files.
-        let is = |wanted: bool| (0..5000).any(|_| unsafe { super::is_stopped(pid) } == wanted);
+        let is = |wanted: bool| (0..5000).any(|_| super::is_stopped(pid) == wanted);
         // SAFETY: signals to a child.
         let send = |signal| unsafe { libc::kill(pid, signal) };
         assert!(is(false));
