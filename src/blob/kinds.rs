@@ -1,7 +1,6 @@
 //! What the argument of a test node or of a modifier means on the wire (`spec/blob-format.md` sections 5.2 and 6).
 //!
-//! This is not the argument's SBPL type: `state-flag` takes a string in SBPL and stores an index; `user-intent-extension`
-//! takes none and stores 0.
+//! This is not the argument's SBPL type: `state-flag` takes a string in SBPL and stores an index.
 
 use super::Generation;
 use super::generation::Format;
@@ -58,8 +57,9 @@ pub(crate) fn filter_kind(generation: Generation, filter: u8) -> Option<FilterKi
         22 | 23 | 30 | 58 | 63 => K::String,
         66 if old => K::Bitmask,
         67 if old => K::String,
-        66 | 86..=88 => K::String,
-        69 if old => K::Integer,
+        68 | 69 if old => K::Integer,
+        // No recorded blob holds 68; the tables of 15.2 say string (`compile::unproven`).
+        66 | 68 | 86..=88 => K::String,
         69 | 70 | 72 | 81 | 90 | 91 => K::Pattern,
         85 => K::State,
         93 if generation >= Generation::Macos15 => K::ProfileFlag,

@@ -10,8 +10,8 @@ use super::simplify::order::Scan;
 use crate::pattern::code::{Alternative, MAX_LITERAL, PatternTree, Step, end_points};
 use crate::pattern::regex::{self, Repeat};
 use crate::pattern::{Pattern, PatternKind};
-use crate::policy::Policy;
-use crate::vocab::Action;
+use crate::policy::{Arg, Policy};
+use crate::vocab::{Action, ArgKind};
 
 /// A construct whose encoding is not settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -49,6 +49,7 @@ constructs! {
     VERSION "version-3" "spec/versions-and-defaults.md section 1.2" "what version 3 allows by itself";
     ENTITLEMENT "entitlement-value" "spec/blob-format.md section 6" "tests of an entitlement's value";
     USER_INTENT "user-intent-extension" "spec/blob-format.md section 6" "whether this filter stores a string or a constant";
+    EXTENSION "extension-without-class" "spec/sbpl-language.md section 9" "which class (extension) means when it names none";
     COST "cost-guess" "spec/codegen-rules.md section 5.3" "which of two neighbouring tests stands first";
 }
 
@@ -86,6 +87,14 @@ pub(super) fn list(policy: &Policy, graph: &Graph, universe: bool) -> Vec<Unprov
     found.set(VARIABLES, graph.vocabulary.variables.len() > 1);
     found.messages(policy, graph);
     found.set(UNIVERSE, universe);
+    let mut tests = Vec::new();
+    policy
+        .rules()
+        .iter()
+        .filter_map(|rule| rule.filter.as_ref())
+        .for_each(|filter| filter.for_each_test(&mut |test| tests.push(test)));
+    let takes_string = |filter| policy.target().filter(filter).is_some_and(|info| info.argument == ArgKind::String);
+    found.set(EXTENSION, tests.iter().any(|test| test.arg == Arg::None && takes_string(test.filter)));
     found.set(VERSION, policy.version() > 2);
     let write = policy.target().operation_named("file-write*");
     let infers = policy.version() > 1 && write.is_some_and(|write| policy.can_return(write, Action::Allow));

@@ -10,7 +10,7 @@ use super::variables;
 use crate::pattern::automaton::{Domain, Fronts, LazyDfa, Nfa};
 use crate::pattern::build::{self, Compiled};
 use crate::pattern::{Pattern, PatternKind, Variables, regex};
-use crate::policy::{Arg, Filter, Host, NetworkAddress, Test};
+use crate::policy::{Arg, EXTENSION_CLASS, Filter, Host, NetworkAddress, Test};
 use crate::vocab::{self, ArgKind, FilterId, Target};
 
 /// What is known of a condition.
@@ -550,7 +550,7 @@ impl Atoms {
 
     fn question(&self, test: &Test) -> Question {
         match &test.arg {
-            Arg::None if self.takes_strings(test.filter) => Question::Present,
+            Arg::None if self.takes_strings(test.filter) => Question::Text(EXTENSION_CLASS.to_vec()),
             Arg::None => Question::Flag(true),
             Arg::Bool(flag) => Question::Flag(*flag),
             Arg::Integer(bits) if self.is_bit_field(test.filter) => Question::Bits(*bits),

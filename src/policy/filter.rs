@@ -28,6 +28,9 @@ pub struct Test {
     pub arg: Arg,
 }
 
+/// What `(extension)` without argument means (`spec/sbpl-language.md` section 9, special cases: 10.10; no later system is measured).
+pub(crate) const EXTENSION_CLASS: &[u8] = b"com.apple.app-sandbox.read-write";
+
 /// The argument of a [`Test`]; its kind is the one that `vocab` gives for the filter.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Arg {

@@ -19,6 +19,7 @@ mod rule;
 #[cfg(test)]
 pub(crate) mod samples;
 
+pub(crate) use filter::EXTENSION_CLASS;
 pub use filter::{Arg, Filter, Host, MAX_FILTER_DEPTH, NetworkAddress, Test, protocol_name, protocol_number};
 pub use rule::{MessageFilter, Modifier, ModifierValue, Origin, OriginFrame, OriginKind, Rule, RuleSource};
 

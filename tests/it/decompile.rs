@@ -77,3 +77,61 @@ fn entangled_programs_are_said() {
         Comparison::new(Side::Program(&program, None), Side::Policy(&said), Budget::default()).unwrap();
     assert!(comparison.changes().iter().all(|(_, change)| *change == Change::Equal));
 }
+
+/// What is said of these profiles decides as they do. Each holds something that was once said wrongly or not at all.
+#[test]
+fn what_is_said_decides_as_the_profile() {
+    const CASES: &[(&str, &str)] = &[
+        ("a class of its own for (extension) without one", "(version 1)(deny default)(allow file-read* (extension))"),
+        (
+            "user-intent-extension takes a string",
+            "(version 1)(deny default)(allow mach-priv* (user-intent-extension \"a\" \"b\"))",
+        ),
+        (
+            "filters without a name for subpaths",
+            "(version 1)(deny default)(allow file-read-xattr (xattr-regex #\"^/a(/|$)\" #\"b$\"))\
+             (deny mach-lookup (require-entitlement \"e\" (entitlement-value-regex #\"^/private/(tmp|var)(/|$)\")))",
+        ),
+        (
+            "a value that is not there, apart from its load",
+            "(version 3)(deny default)(allow process-info-setcontrol (require-target-with-entitlement \"t\")\
+             (require-not (require-entitlement \"e\" (entitlement-value #f))))",
+        ),
+        (
+            "the load in one rule, the value in the next",
+            "(version 2)(deny default)(deny nvram* (require-not (require-entitlement \"e\" (entitlement-value \"v\")))\
+             (nvram-variable \"a\") (rootless-boot-device-filter))(allow nvram* (rootless-boot-device-filter))\
+             (allow nvram-delete)",
+        ),
+        (
+            "flow-divert because of a condition that never holds",
+            "(version 1)(allow default)(deny network*)\
+             (allow network* (require-all (socket-option-name 256) (socket-option-name 5)))",
+        ),
+        (
+            "a number that is allowed before a rule that denies it",
+            "(version 1)(allow default)(deny syscall-unix (process-attribute is-restricted))\
+             (allow syscall-unix (syscall-number 1 3))",
+        ),
+        (
+            "a trap that is allowed, and nothing that makes the compiler allow it",
+            "(version 2)(deny default)(allow syscall-mach (machtrap-number 100))",
+        ),
+    ];
+    for (what, text) in CASES {
+        let policy =
+            evaluate(Source::new("test", text.as_bytes()), &NoImports, &EvalOptions::default()).unwrap().policy;
+        let bytes = compile(&policy, &Limits::default()).unwrap().bytes;
+        let program = Blob::parse(&bytes, &Options::default()).unwrap().program().unwrap();
+        assert_eq!(program.encode().unwrap(), bytes, "{what}");
+        let found = verify(&program, 0, Some(&bytes), default_target()).unwrap();
+        let again = String::from_utf8_lossy(&found.draft.text).into_owned();
+        assert_eq!(found.draft.lost, Vec::<String>::new(), "{what}:\n{again}");
+        let said = found.policy.unwrap_or_else(|| panic!("{what}: {:?}\n{again}", found.outcome));
+        for (name, side) in [("blob", Side::Program(&program, None)), ("text", Side::Policy(&said))] {
+            let mut comparison = Comparison::new(Side::Policy(&policy), side, Budget::default()).unwrap();
+            let changes = comparison.changes();
+            assert!(changes.iter().all(|(_, change)| *change == Change::Equal), "{what}, {name}: {changes:?}\n{again}");
+        }
+    }
+}

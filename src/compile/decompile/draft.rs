@@ -8,6 +8,7 @@ use super::facts::Tests;
 use super::flow::Flow;
 use super::leaf::{Answer, Leaves};
 use super::line::unfold;
+use super::loads;
 use super::operation::{Entry, MAX_STORED_SEGMENT, Parts, Splitter};
 use crate::blob::{Argument, NodeId, Program, ProgramNode, Roots, Terminal};
 use crate::pattern::Pattern;
@@ -46,8 +47,13 @@ pub struct Draft {
 }
 
 const FLOW_DIVERT: &[u8] = b"com.apple.flow-divert";
-/// Inferred system calls where the version does not allow all: operation, filter, numbers.
-const INFERRED: &[(&str, u8, &[u16])] = &[("syscall-unix", 65, &[1, 37]), ("syscall-mach", 75, &[100])];
+/// Inferred system calls where the version does not allow all: operation, filter, numbers, and the operation that must be able to
+/// allow.
+const INFERRED: &[(&str, u8, &[u16], &str)] =
+    &[("syscall-unix", 65, &[1, 37], "signal"), ("syscall-mach", 75, &[100], "iokit-open-user-client")];
+
+/// Nodes that may be looked at for the numbers of one mask.
+const MAX_MASK_WORK: usize = 4_000_000;
 
 /// The parameters where nothing may be implied: of a profile that defines storage classes (they are allowed nowhere else), and of
 /// one without the rules that the compiler adds. Pattern variables are then to be asked for.
@@ -213,6 +219,11 @@ impl<'p> Writer<'_, 'p> {
     }
 
     /// The test that the compiler adds to `network-outbound`.
+    fn is_divert(&self, filter: &Filter) -> bool {
+        matches!(filter, Filter::Test(_)) && self.is_divert_test(filter)
+    }
+
+    /// That test, or one united with it.
     fn is_divert_test(&self, filter: &Filter) -> bool {
         let mut found = false;
         filter.for_each_test(&mut |test| {
@@ -290,7 +301,7 @@ impl<'p> Writer<'_, 'p> {
         let through: Vec<NodeId> = parent_roots.iter().copied().filter(|id| !self.flow.is_terminal(*id)).collect();
         let parts = self.parts(root, &through, usual)?;
         let mut entries = parts.entries;
-        if row.name == "network-outbound" && self.params.is_empty() {
+        if row.name == "network-outbound" && self.params.is_empty() && self.can_allow(operation) {
             entries.retain_mut(|entry| !self.is_flow_divert(entry));
         }
         if !self.flow.is_terminal(parts.end) {
@@ -315,11 +326,12 @@ impl<'p> Writer<'_, 'p> {
                 self.unfiltered.push(rule);
             }
         }
+        if self.choices.reversed.contains(&operation) {
+            entries.iter_mut().for_each(|entry| reverse_runs(&mut entry.filter));
+        }
+        loads::complete(self.target, &mut entries);
         let mut rules = Vec::new();
-        for Entry { mut filter, answer } in entries.into_iter().rev() {
-            if self.choices.reversed.contains(&operation) {
-                reverse_runs(&mut filter);
-            }
+        for Entry { filter, answer } in entries.into_iter().rev() {
             let answer = self.answer(answer)?;
             rules.push(self.rule(operation, Some(filter), answer, 0)?);
         }
@@ -382,17 +394,70 @@ impl<'p> Writer<'_, 'p> {
         let numbers: Vec<u16> = mask.numbers().filter_map(|number| u16::try_from(number).ok()).collect();
         let inferred = INFERRED
             .iter()
-            .find(|row| row.0 == name && row.1 == step.filter && self.version > 1 && self.params.is_empty());
+            .find(|row| row.0 == name && row.1 == step.filter && self.version > 1 && self.params.is_empty())
+            .filter(|row| self.target.operation_named(row.3).is_some_and(|cause| self.can_allow(cause)));
         let inferred = inferred.map_or(&[][..], |row| row.2);
-        // Under an allow fallback the compiler fills the mask by itself.
+        // Where an allow follows in any case the compiler fills the mask by itself.
         let falls_to_allow = self.last(step.unmatched).is_some_and(|end| self.is_plain(end, Action::Allow));
         let filter = FilterId(step.filter);
+        let mut work = 0;
         let tests = numbers
             .into_iter()
-            .filter(|number| !falls_to_allow && !inferred.contains(number))
+            .filter(|number| !inferred.contains(number))
+            .filter(|number| !(falls_to_allow && self.allows_anyway(step.unmatched, filter, *number, &mut work)))
             .map(|number| Filter::Test(Test { filter, arg: Arg::Integer(number) }))
             .collect();
         (step.unmatched, tests)
+    }
+
+    /// Whether the program at `root` is a plain allow where `filter` has the value `number`, whatever else holds. A program too
+    /// large to be walked for each number is not: a rule that says what holds anyway does no harm.
+    fn allows_anyway(&self, root: NodeId, filter: FilterId, number: u16, work: &mut usize) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut pending = vec![root];
+        while let Some(id) = pending.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            *work += 1;
+            if *work > MAX_MASK_WORK {
+                return false;
+            }
+            let Some(step) = self.flow.step(id) else {
+                if !self.is_plain(id, Action::Allow) {
+                    return false;
+                }
+                continue;
+            };
+            match step.argument {
+                Argument::Integer(value) if FilterId(step.filter) == filter => {
+                    pending.push(if value == number { step.matched } else { step.unmatched });
+                }
+                _ => pending.extend([step.matched, step.unmatched]),
+            }
+        }
+        true
+    }
+
+    /// Whether `operation` allows anything besides what the compiler adds, so that a rule of the text does and the compiler adds it.
+    fn can_allow(&self, operation: OpId) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut pending: Vec<NodeId> = self.root(operation).into_iter().collect();
+        while let Some(id) = pending.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            let Some(step) = self.flow.step(id) else {
+                if self.terminal(id).is_some_and(|terminal| terminal.flags & 1 == 0) {
+                    return true;
+                }
+                continue;
+            };
+            let added = self.leaves.filter(&step).is_ok_and(|filter| self.is_divert(&filter));
+            pending.extend((!added).then_some(step.matched));
+            pending.push(step.unmatched);
+        }
+        false
     }
 
     /// The end of the way on which nothing matches.
@@ -405,7 +470,7 @@ impl<'p> Writer<'_, 'p> {
 
     /// Takes the compiler's own alternative out of a rule; true when nothing is left of the rule.
     fn is_flow_divert(&self, entry: &mut Entry) -> bool {
-        let added = |filter: &Filter| matches!(filter, Filter::Test(_)) && self.is_divert_test(filter);
+        let added = |filter: &Filter| self.is_divert(filter);
         if !self.is_plain(entry.answer, Action::Allow) {
             return false;
         }
@@ -469,7 +534,8 @@ impl<'p> Writer<'_, 'p> {
     }
 
     fn message_rules(&mut self, operation: OpId, root: NodeId, out: &mut Vec<Rule>) -> Result<(), Stop> {
-        let parts = self.parts(root, &[], self.some_plain(Action::Allow))?;
+        let mut parts = self.parts(root, &[], self.some_plain(Action::Allow))?;
+        loads::complete(self.target, &mut parts.entries);
         if !self.is_plain(parts.end, Action::Allow) {
             let answer = self.answer(parts.end)?;
             out.push(self.rule(operation, None, answer, 1)?);

@@ -11,7 +11,7 @@ use crate::blob::{Argument, ModifierArgument, NodeId, PatternId, Program, Progra
 use crate::compile::patterns::renumbered;
 use crate::pattern::code::{Alternative, PatternTree, Step as PatternStep};
 use crate::pattern::regex::{Node, Regex};
-use crate::pattern::{Pattern, Piece, build, pieces, union};
+use crate::pattern::{Pattern, PatternKind, Piece, build, pieces, union};
 use crate::policy::{Arg, Filter, Host, Modifier, ModifierValue, NetworkAddress, Test};
 use crate::vocab::{Action, ArgKind, FilterId, ModifierArg, ModifierId, Target};
 
@@ -107,20 +107,24 @@ impl<'p> Leaves<'p> {
                 one(Arg::Pattern(Pattern::from_regex(regex.clone())))
             }
             Argument::Pattern(id) => {
-                let patterns = self.patterns(id, info.argument.is_pattern())?;
+                let patterns = self.patterns(id, info.argument)?;
                 any(patterns.into_iter().map(|pattern| Test { filter, arg: Arg::Pattern(pattern) }))
             }
         }
     }
 
-    /// The strings of a pattern record, in an order whose union is this record if one is found. With `variables`, the text is
-    /// read by a filter in whose strings `${NAME}` is a variable.
-    fn patterns(&self, id: PatternId, variables: bool) -> Result<Vec<Pattern>, Stop> {
+    /// The strings of a pattern record as a filter that takes `kind` can say them, in an order whose union is this record if one is found.
+    fn patterns(&self, id: PatternId, kind: ArgKind) -> Result<Vec<Pattern>, Stop> {
         let tree = self.program.patterns.get(id.index()).ok_or(Stop::Dangling)?;
         let names = &self.program.variables.names;
         let mut listed = tree.to_patterns(names).map_err(|_| Stop::Dangling)?;
-        if variables {
+        // In the strings of these filters `${NAME}` is a variable.
+        if kind.is_pattern() {
             listed = listed.into_iter().map(quoted).collect::<Result<_, _>>()?;
+        }
+        // The others have no name for a subpath.
+        if kind != ArgKind::PatternSubpath {
+            listed = listed.into_iter().map(without_subpath).collect::<Result<_, _>>()?;
         }
         let stored = tree;
         let tree = &as_registered(stored, names)?;
@@ -157,8 +161,21 @@ fn quoted(pattern: Pattern) -> Result<Pattern, Stop> {
     if pattern.regex().is_some() || pattern.has_variables() || !misread() {
         return Ok(pattern);
     }
-    let bytes = pattern.text().iter().map(|byte| Node::Byte(*byte));
-    let parts = std::iter::once(Node::Start).chain(bytes).chain([pattern.kind().regex_end()]);
+    anchored(&pattern, false)
+}
+
+/// A subpath as the anchored regex that it is compiled like.
+fn without_subpath(pattern: Pattern) -> Result<Pattern, Stop> {
+    if pattern.kind() == PatternKind::Subpath { anchored(&pattern, pattern.has_variables()) } else { Ok(pattern) }
+}
+
+/// A string, in which `${NAME}` is a variable or not, as an anchored regex.
+fn anchored(pattern: &Pattern, variables: bool) -> Result<Pattern, Stop> {
+    let body = pieces(pattern.text(), variables).into_iter().flat_map(|piece| match piece {
+        Piece::Bytes(bytes) => bytes.iter().map(|byte| Node::Byte(*byte)).collect(),
+        Piece::Variable(name) => vec![Node::Variable(name.to_vec())],
+    });
+    let parts = std::iter::once(Node::Start).chain(body).chain([pattern.kind().regex_end()]);
     let regex = Regex::new(Node::concat(parts.collect())).map_err(|_| Stop::TooComplex)?;
     Ok(Pattern::from_regex(regex))
 }

@@ -22,6 +22,7 @@ mod facts;
 mod flow;
 mod leaf;
 mod line;
+mod loads;
 mod operation;
 mod verify;
 

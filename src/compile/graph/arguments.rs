@@ -9,7 +9,7 @@ use crate::compile::patterns;
 use crate::compile::{CompileError, ENABLE_STATE_FLAG};
 use crate::pattern::code::PatternTree;
 use crate::pattern::{Pattern, Regex};
-use crate::policy::{Arg, NetworkAddress, Policy, Rule, Test};
+use crate::policy::{Arg, EXTENSION_CLASS, NetworkAddress, Policy, Rule, Test};
 use crate::vocab::{ArgKind, FilterId, Target};
 
 /// Filter and argument: what makes two tests the same.
@@ -119,7 +119,10 @@ impl Vocabulary {
     pub(super) fn key(&mut self, target: &Target, test: &Test) -> Result<TestKey, CompileError> {
         let filter = test.filter;
         let argument = match &test.arg {
-            Arg::None => Argument::Integer(0),
+            Arg::None => match target.filter(filter).map(|info| info.argument) {
+                Some(ArgKind::String) => Argument::String(EXTENSION_CLASS.into()),
+                _ => Argument::Integer(0),
+            },
             Arg::Bool(value) => Argument::Integer(u16::from(*value)),
             Arg::Integer(value) => Argument::Integer(*value),
             Arg::Integers(values) => match target.filter(filter).map(|info| info.argument) {
