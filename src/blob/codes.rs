@@ -18,8 +18,6 @@ pub(super) const DANGLING: Code = Code("E0413");
 pub(super) const UNSUPPORTED: Code = Code("E0414");
 pub(super) const CODE: Code = Code("E0415");
 pub(super) const NO_CODE: Code = Code("E0416");
-/// A profile that was asked for is not in the blob.
-pub const NO_PROFILE: Code = Code("E0417");
 
 /// Every code of this room with its meaning in one line, ascending; those of [`super::CHECKS`] are not repeated here.
 pub const CODES: &[(Code, &str)] = &[
@@ -39,5 +37,4 @@ pub const CODES: &[(Code, &str)] = &[
     (UNSUPPORTED, "blob writer: the generation cannot store this"),
     (CODE, "blob: the code of a pattern or regex is malformed"),
     (NO_CODE, "blob writer: a pattern or regex has no code"),
-    (NO_PROFILE, "blob: no profile of that name"),
 ];

@@ -3,6 +3,8 @@
 use super::node::Node;
 use super::{Blob, BlobError, Generation};
 
+/// What SBPL is called.
+pub(crate) const SBPL: &str = "SBPL text";
 /// What hexadecimal text is called.
 pub(crate) const HEXADECIMAL: &str = "hexadecimal text";
 
@@ -62,7 +64,7 @@ fn text(bytes: &[u8]) -> Option<&'static str> {
     if trimmed.iter().all(|byte| byte.is_ascii_hexdigit() || byte.is_ascii_whitespace()) {
         Some(HEXADECIMAL)
     } else if matches!(trimmed.first(), Some(b'(' | b';' | b'#')) {
-        Some("SBPL text")
+        Some(SBPL)
     } else {
         Some("text")
     }

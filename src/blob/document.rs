@@ -1,21 +1,17 @@
 //! What `decode` shows, as one document: header, sections, op table by name, nodes with typed arguments, pool.
 
-use std::collections::BTreeSet;
-
-use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::disasm::quote;
 use super::dump::number_ranges;
-use super::error::Site;
-use super::graph;
 use super::names::{Names, action, network, node_line};
 use super::node::Node;
 use super::program::{
     Argument, Bitmask, Modifier, ModifierArgument, NameTable, Network, Program, ProgramNode, Roots, StringId,
 };
 use super::records::{Record, RecordKind};
+use super::select::Selection;
 use super::{Blob, BlobError, Header};
 use crate::pattern::{PatternKind, code::PatternTree};
 
@@ -71,15 +67,6 @@ pub fn decode<'a>(bytes: &'a [u8], options: &super::Options) -> Result<Decoded<'
     Ok(Decoded { blob, program, records, names })
 }
 
-/// Operations that share a root.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OperationGroup {
-    /// The node index of the root.
-    pub root: u16,
-    /// The operations, ascending.
-    pub operations: Vec<u8>,
-}
-
 impl Decoded<'_> {
     /// The header.
     pub fn header(&self) -> &Header {
@@ -94,44 +81,10 @@ impl Decoded<'_> {
         }
     }
 
-    /// The operations of `profile` (0 when the blob is no collection) by root, in the order of each root's first operation.
-    pub fn operation_groups(&self, profile: usize) -> Vec<OperationGroup> {
-        let mut groups: IndexMap<u16, Vec<u8>> = IndexMap::new();
-        for (operation, root) in (0_u8..=u8::MAX).zip(self.blob.op_table(profile)) {
-            groups.entry(root).or_default().push(operation);
-        }
-        groups.into_iter().map(|(root, operations)| OperationGroup { root, operations }).collect()
-    }
-
-    /// Which nodes belong to `profile`, by index; all of them for `None`.
-    pub fn selected_nodes(&self, profile: Option<usize>) -> Vec<bool> {
-        match profile {
-            None => vec![true; self.program.nodes.len()],
-            Some(profile) => graph::reachable_from(&self.blob, &self.blob.op_table(profile).collect::<Vec<_>>()),
-        }
-    }
-
-    /// The records that the tables, `profile` and the selected nodes refer to; all of them for `None`.
-    pub fn selected_records(&self, profile: Option<usize>, selected: &[bool]) -> Vec<&Record> {
-        let Some(profile) = profile else { return self.records.iter().collect() };
-        let mut used = BTreeSet::new();
-        self.blob.for_each_reference(|reference| {
-            let wanted = match reference.from {
-                Site::Node(index) => selected.get(index as usize).copied().unwrap_or(false),
-                Site::Profile(index) => index as usize == profile,
-                Site::Table(..) | Site::Operation { .. } => true,
-            };
-            if wanted {
-                used.insert((reference.index, reference.kind));
-            }
-        });
-        self.records.iter().filter(|record| used.contains(&(record.index, record.kind))).collect()
-    }
-
-    /// The whole document; of a collection only `profile` when one is named.
-    pub fn to_json(&self, profile: Option<usize>) -> Value {
+    /// The document. Nodes, pool and op table are those of `selection`.
+    pub fn to_json(&self, selection: &Selection) -> Value {
         let header = self.header();
-        let selected = self.selected_nodes(profile);
+        let selected = self.selected_nodes(selection);
         let mut document = json!({
             "generation": header.generation,
             "names_of": header.generation.target(),
@@ -145,21 +98,21 @@ impl Decoded<'_> {
             })).collect::<Vec<_>>(),
             "tables": self.tables_json(),
         });
-        match (&self.program.roots, profile) {
+        match (&self.program.roots, selection.profile) {
             (Roots::Collection { .. }, None) => {
                 document["op_table"] = Value::Null;
                 document["profiles"] = (0..self.blob.profile_count()).map(|at| self.profile_json(at)).collect();
             }
             (Roots::Collection { .. }, Some(at)) => {
                 document["profile"] = self.profile_json(at);
-                document["op_table"] = self.op_table_json(at);
+                document["op_table"] = self.op_table_json(at, selection);
             }
-            (Roots::Single(_), _) => document["op_table"] = self.op_table_json(0),
+            (Roots::Single(_), _) => document["op_table"] = self.op_table_json(0, selection),
         }
         let nodes = self.program.nodes.iter().zip(&selected).enumerate().filter(|(_, (_, selected))| **selected);
         let mut budget = TEXT_FACTOR * self.blob.bytes().len();
         document["nodes"] = nodes.map(|(index, (node, _))| self.node_json(index, node, &mut budget)).collect();
-        let records = self.selected_records(profile, &selected);
+        let records = self.selected_records(selection, &selected);
         document["pool"] = records.into_iter().map(|record| self.record_json(record, &mut budget)).collect();
         document
     }
@@ -178,8 +131,8 @@ impl Decoded<'_> {
         })
     }
 
-    fn op_table_json(&self, profile: usize) -> Value {
-        let entries = (0_u8..=u8::MAX).zip(self.blob.op_table(profile));
+    fn op_table_json(&self, profile: usize, selection: &Selection) -> Value {
+        let entries = self.roots(profile, selection);
         entries.map(|(id, node)| json!({ "id": id, "operation": self.names.operation(id), "node": node })).collect()
     }
 
@@ -324,10 +277,7 @@ impl Decoded<'_> {
         match record.kind {
             RecordKind::String => quote(content.strip_suffix(&[0]).unwrap_or(content)),
             RecordKind::Pattern => {
-                let filters = crate::pattern::code::decode(content).map(|tree| self.pattern_filters(&tree));
-                let filters = filters.unwrap_or_default();
-                let texts = filters.iter().map(|(form, text)| format!("{form} {}", quote(text.as_bytes())));
-                texts.collect::<Vec<_>>().join(" ")
+                crate::pattern::code::decode(content).map(|tree| self.pattern_line(&tree)).unwrap_or_default()
             }
             RecordKind::Regex => {
                 let regex = crate::pattern::regex::code::decode(content);
@@ -339,6 +289,24 @@ impl Decoded<'_> {
             }),
             RecordKind::ModifierArray => String::new(),
         }
+    }
+
+    /// What stands behind the argument of a test of which the node's line shows a number only: the filters of a pattern, the source
+    /// of a regex, the numbers of a set. `None` for other arguments.
+    pub fn argument_line(&self, argument: Argument) -> Option<String> {
+        let program = &self.program;
+        match argument {
+            Argument::Pattern(id) => Some(self.pattern_line(program.patterns.get(id.index())?)),
+            Argument::Regex(id) => Some(format!("regex {}", quote(&program.regexes.get(id.index())?.to_source()))),
+            Argument::Bitmask(id) => Some(numbers_text(program.bitmasks.get(id.index())?)),
+            _ => None,
+        }
+    }
+
+    fn pattern_line(&self, tree: &PatternTree) -> String {
+        let filters = self.pattern_filters(tree);
+        let texts = filters.iter().map(|(form, text)| format!("{form} {}", quote(text.as_bytes())));
+        texts.collect::<Vec<_>>().join(" ")
     }
 
     /// A pattern as the filters it is the union of: form and text.

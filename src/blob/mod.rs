@@ -26,12 +26,14 @@ mod number;
 mod pool;
 mod program;
 mod records;
+mod select;
 mod validate;
 mod view;
 
+pub(crate) use detect::SBPL;
 pub use detect::detect;
 pub use disasm::{Instruction, pattern_instructions, quote, regex_instructions};
-pub use document::{Decoded, Legacy, OperationGroup, decode};
+pub use document::{Decoded, Legacy, decode};
 pub use dump::DumpRow;
 pub use encode::encode;
 pub use error::{BlobError, EncodeError, Site};
@@ -44,6 +46,7 @@ pub use program::{
     PolicyId, Profile, Program, ProgramNode, RegexId, Roots, StringId, Terminal, TerminalId,
 };
 pub use records::{Record, RecordKind};
+pub use select::{OperationGroup, Selection};
 pub use validate::{CHECKS, Check, Finding, MAX_FINDINGS, Mode, Outcome, Report, validate};
 pub use view::{Blob, Options};
 

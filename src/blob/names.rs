@@ -41,6 +41,11 @@ impl Names {
         Self { generation, target }
     }
 
+    /// The system whose names they are.
+    pub fn target(&self) -> &'static Target {
+        self.target
+    }
+
     /// The operation's name, or `operation-N`.
     pub fn operation(&self, id: u8) -> Cow<'static, str> {
         self.target
@@ -133,7 +138,13 @@ pub(crate) fn node_line(blob: &Blob<'_>, names: &Names, node: &Node) -> String {
             match payload {
                 Payload::None => {}
                 Payload::Inline(modifier) => rest.push(modifier_line(blob, names, modifier)),
-                Payload::Array { count, index, .. } => rest.push(format!("{count} modifiers at pool {index:#x}")),
+                Payload::Array { count, index, .. } => match blob.modifier_array(index, count) {
+                    Some(entries) => {
+                        let entries = entries.chunks_exact(4).filter_map(|entry| entry.try_into().ok());
+                        rest.extend(entries.map(|entry| modifier_line(blob, names, RawModifier::read(entry))));
+                    }
+                    None => rest.push(format!("{count} modifiers at pool {index:#x}, outside the file")),
+                },
                 Payload::Small { signal, message, .. } => {
                     rest.extend((signal != 0).then(|| format!("send-signal {signal}")));
                     rest.extend((message != 0).then(|| format!("message {message}")));

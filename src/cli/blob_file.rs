@@ -41,6 +41,11 @@ impl BlobFile {
     }
 }
 
+/// SBPL holds no NUL byte; every compiled profile holds one in its first bytes.
+pub(super) fn is_blob(bytes: &[u8]) -> bool {
+    bytes.iter().take(16).any(|byte| *byte == 0)
+}
+
 /// A failure about the file at `path`, which has no text to point into.
 pub(super) fn failure(path: &Path, mut diagnostic: Diagnostic) -> Box<Failure> {
     diagnostic.message = format!("{}: {}", path.display(), diagnostic.message);

@@ -115,7 +115,7 @@ impl Args {
             (Some(name), _) => Input::Named(name),
             (None, Some(file)) => {
                 // What cannot be read is our failure (66), not the library's.
-                let source = files::read(context, file)?;
+                let source = input::text(context, file)?;
                 if file == Path::new("-") {
                     standard_input = source;
                     Input::Text(standard_input.text())

@@ -128,6 +128,7 @@ impl Args {
                 Ok(Outcome { answer, text, document, sources, warnings })
             }
             Side::Blob(program) => {
+                side::profile_of(file, &program, self.profile.as_deref(), "--profile")?;
                 let graph = Graph::new(&program, self.profile.as_deref());
                 let graph = graph.map_err(|error| side::graph_failure(file, &error))?;
                 let request = self.question.request(graph.target(), &self.operation, world)?;

@@ -1,5 +1,6 @@
 //! `sbpl decode`: what a compiled profile holds.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -10,7 +11,10 @@ use super::blob_file::{self, BlobFile};
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::files;
-use crate::blob::{Argument, Decoded, Legacy, ProgramNode, Roots, codes, decode, encode, quote};
+use super::question::usage;
+use super::side::{CODE_PROFILE, profile_of};
+use crate::blob::{Argument, Decoded, Legacy, Node, ProgramNode, Roots, Selection, decode, encode, quote};
+use crate::decide::operation_named;
 use crate::diag::Diagnostic;
 
 /// Show a compiled profile: header, sections, operations by root, nodes, pool.
@@ -27,6 +31,9 @@ pub(super) struct Args {
     /// Only this profile of a collection.
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
+    /// Only this operation: its root, the nodes that it reaches and what they refer to; may be repeated.
+    #[arg(long, value_name = "OPERATION", conflicts_with = "list")]
+    operation: Vec<String>,
 }
 
 impl Args {
@@ -34,7 +41,7 @@ impl Args {
         let source = self.file.read(context)?;
         let bytes = source.text();
         let decoded = decode(bytes, &self.file.options()).map_err(|error| self.file.failure(&error))?;
-        let profile = self.selected(&decoded)?;
+        let selection = self.selection(&decoded)?;
         let again = match &self.re_encode {
             None => None,
             Some(path) => {
@@ -48,7 +55,7 @@ impl Args {
         // With the blob on standard output there is no room for anything else.
         let piped = self.re_encode.as_deref() == Some(std::path::Path::new("-"));
         if context.json && !piped {
-            let mut document = if self.list { list_json(&decoded) } else { decoded.to_json(profile) };
+            let mut document = if self.list { list_json(&decoded) } else { decoded.to_json(&selection) };
             document["sha256"] = json!(hex(&Sha256::digest(bytes)));
             if let (Some(again), Some(difference)) = (&again, first_difference) {
                 document["re_encoded"] = json!({
@@ -62,7 +69,7 @@ impl Args {
         } else if !piped {
             match (self.list, first_difference) {
                 (true, _) => context.print(list_text(&decoded)),
-                (false, None) => context.print(Text::of(&decoded, profile)),
+                (false, None) => context.print(Text::of(&decoded, &selection)),
                 (false, Some(None)) => context.print("identical\n"),
                 (false, Some(Some(at))) => context.print(format!("first difference at byte {at:#x}\n")),
             }
@@ -70,22 +77,22 @@ impl Args {
         Ok(if first_difference.flatten().is_some() { Exit::No } else { Exit::Fine })
     }
 
-    fn selected(&self, decoded: &Decoded<'_>) -> Result<Option<usize>, Box<Failure>> {
-        let Some(name) = &self.profile else { return Ok(None) };
-        let names = decoded.profile_names();
-        match names.iter().position(|other| *other == name.as_bytes()) {
-            Some(at) => Ok(Some(at)),
-            None => {
-                let message = if names.is_empty() {
-                    "not a collection: it has no named profiles".to_owned()
-                } else {
-                    format!("no profile {} among {}", quote(name.as_bytes()), names.len())
-                };
-                let diagnostic =
-                    Diagnostic::error(codes::NO_PROFILE, message).with_help("`sbpl decode --list` prints the names.");
-                Err(blob_file::failure(&self.file.path, diagnostic))
-            }
+    fn selection(&self, decoded: &Decoded<'_>) -> Result<Selection, Box<Failure>> {
+        let path = &self.file.path;
+        if self.list && decoded.profile_names().is_empty() {
+            let message = format!("{}: one profile, not a collection: there are no names to list", path.display());
+            return Err(Failure::new(Exit::Usage, CODE_PROFILE, message));
         }
+        let profile = match self.profile.as_deref() {
+            None => None,
+            wanted => Some(profile_of(path, &decoded.program, wanted, "--profile")?),
+        };
+        let number = |name: &String| match decoded.names.operation_named(name) {
+            Some(number) => Ok(number),
+            None => operation_named(decoded.names.target(), name).map(|id| id.0).map_err(|error| usage(&error)),
+        };
+        let operations = self.operation.iter().map(number).collect::<Result<_, _>>()?;
+        Ok(Selection { profile, operations })
     }
 }
 
@@ -117,25 +124,32 @@ fn list_text(decoded: &Decoded<'_>) -> Vec<u8> {
 
 /// Longest line of operation names.
 const WIDTH: usize = 110;
+/// Characters behind a node; the pool shows all.
+const NOTE: usize = 120;
 
 /// The view for people. Writing to a String cannot fail, so results of `writeln!` are not looked at.
 struct Text<'d, 'a> {
     decoded: &'d Decoded<'a>,
+    selection: &'d Selection,
     out: String,
 }
 
 impl<'d, 'a> Text<'d, 'a> {
-    fn of(decoded: &'d Decoded<'a>, profile: Option<usize>) -> String {
-        let mut text = Self { decoded, out: String::new() };
+    fn of(decoded: &'d Decoded<'a>, selection: &'d Selection) -> String {
+        let mut text = Self { decoded, selection, out: String::new() };
         text.head();
-        text.tables();
-        match (&decoded.program.roots, profile) {
+        // Who asks about an operation reads the tables' entries at the nodes that refer to them.
+        if selection.operations.is_empty() {
+            text.details();
+            text.tables();
+        }
+        match (&decoded.program.roots, selection.profile) {
             (Roots::Collection { .. }, None) => text.profiles(),
             (_, profile) => text.operations(profile.unwrap_or(0)),
         }
-        let selected = decoded.selected_nodes(profile);
+        let selected = decoded.selected_nodes(selection);
         text.nodes(&selected);
-        text.pool(profile, &selected);
+        text.pool(&selected);
         text.out
     }
 
@@ -153,6 +167,10 @@ impl<'d, 'a> Text<'d, 'a> {
             "type {:#06x}, {} nodes, {} operations",
             header.type_bits, header.node_count, header.op_count
         ));
+    }
+
+    fn details(&mut self) {
+        let blob = &self.decoded.blob;
         let legacy = Legacy::of(blob);
         let class = legacy.profile_class.map_or("none".to_owned(), |class| class.to_string());
         self.line(format_args!(
@@ -194,7 +212,7 @@ impl<'d, 'a> Text<'d, 'a> {
         let Roots::Collection { profiles, .. } = &self.decoded.program.roots else { return };
         self.line(format_args!("\nprofiles (`--profile NAME` shows one)"));
         for (index, profile) in profiles.iter().enumerate() {
-            let groups = self.decoded.operation_groups(index).len();
+            let groups = self.decoded.operation_groups(index, self.selection).len();
             let base = profile.base.as_ref().map(|base| format!(", base {}", quote(base))).unwrap_or_default();
             let name = quote(&profile.name);
             self.line(format_args!("  {index:3}  {name}, type {:#06x}{base}, {groups} roots", profile.type_bits));
@@ -203,9 +221,13 @@ impl<'d, 'a> Text<'d, 'a> {
 
     fn operations(&mut self, profile: usize) {
         self.line(format_args!("\noperations by root"));
-        for group in self.decoded.operation_groups(profile) {
+        for group in self.decoded.operation_groups(profile, self.selection) {
             let names = group.operations.iter().map(|&id| self.decoded.names.operation(id)).collect::<Vec<_>>();
-            self.line(format_args!("  node {}", group.root));
+            let answer = match self.decoded.blob.node(group.root) {
+                Some(node @ Node::Terminal { .. }) => format!("  ; {}", self.decoded.node_line(&node)),
+                _ => String::new(),
+            };
+            self.line(format_args!("  node {}{answer}", group.root));
             self.wrapped("      ", &names);
         }
     }
@@ -226,35 +248,38 @@ impl<'d, 'a> Text<'d, 'a> {
         self.line(format_args!("{indent}{line}"));
     }
 
-    /// By pattern: what to say behind a node, nothing for patterns that are not one short filter.
-    fn short_patterns(&self) -> Vec<String> {
-        let short = |tree| match self.decoded.pattern_filters(tree).as_slice() {
-            [(form, text)] if text.len() <= WIDTH => format!("  ; {form} {}", quote(text.as_bytes())),
-            _ => String::new(),
-        };
-        self.decoded.program.patterns.iter().map(short).collect()
+    /// What is said behind a node whose line holds a number for it: patterns, regexes, sets; the beginning where that is long.
+    fn note(&self, argument: Argument) -> String {
+        let Some(line) = self.decoded.argument_line(argument) else { return String::new() };
+        match line.char_indices().nth(NOTE) {
+            Some((end, _)) => format!("  ; {}…", line.get(..end).unwrap_or_default()),
+            None => format!("  ; {line}"),
+        }
     }
 
     fn nodes(&mut self, selected: &[bool]) {
         self.line(format_args!("\nnodes"));
-        let patterns = self.short_patterns();
+        // Many nodes share a pattern.
+        let mut notes: HashMap<Argument, String> = HashMap::new();
         for (index, node) in self.decoded.blob.nodes().enumerate() {
             if !selected.get(index).copied().unwrap_or(false) {
                 continue;
             }
             let line = self.decoded.node_line(&node);
-            let pattern = match self.decoded.program.nodes.get(index) {
-                Some(ProgramNode::Test { argument: Argument::Pattern(id), .. }) => patterns.get(id.index()),
-                _ => None,
+            let note = match self.decoded.program.nodes.get(index) {
+                Some(&ProgramNode::Test { argument, .. }) => {
+                    notes.entry(argument).or_insert_with(|| self.note(argument)).as_str()
+                }
+                _ => "",
             };
-            let line = line + pattern.map_or("", String::as_str);
-            self.line(format_args!("  {index:5}  {line}"));
+            let line = format!("  {index:5}  {line}{note}");
+            self.line(format_args!("{line}"));
         }
     }
 
-    fn pool(&mut self, profile: Option<usize>, selected: &[bool]) {
+    fn pool(&mut self, selected: &[bool]) {
         self.line(format_args!("\npool"));
-        for record in self.decoded.selected_records(profile, selected) {
+        for record in self.decoded.selected_records(self.selection, selected) {
             let (index, name) = (record.index, record.kind.name());
             let value = self.decoded.record_line(record);
             let length = record.range.len();

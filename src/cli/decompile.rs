@@ -9,9 +9,9 @@ use super::compile::sha256;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::files;
+use super::side::profile_of;
 use crate::blob::{Blob, Roots};
 use crate::compile::decompile::{Outcome, Verified, verify};
-use crate::diag::Code;
 use crate::vocab::{self, Target};
 
 /// Print a compiled profile as SBPL, compile that again, and say on standard error whether the bytes are the same.
@@ -30,8 +30,6 @@ pub(super) struct Args {
     output: Option<PathBuf>,
 }
 
-const CODE_NO_PROFILE: Code = Code("E0708");
-
 impl Args {
     pub(super) fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
         let source = self.file.read(context)?;
@@ -39,13 +37,8 @@ impl Args {
         let blob = Blob::parse(bytes, &self.file.options()).map_err(|error| self.file.failure(&error))?;
         let program = blob.program().map_err(|error| self.file.failure(&error))?;
         let target = vocab::target(blob.header().generation.target()).unwrap_or(context.target);
-        let (profile, single) = match &program.roots {
-            Roots::Single(_) => (0, Some(bytes)),
-            Roots::Collection { profiles, .. } => {
-                let names = profiles.iter().map(|profile| profile.name.as_slice());
-                (self.selected(names.collect())?, None)
-            }
-        };
+        let profile = profile_of(&self.file.path, &program, self.profile.as_deref(), "--profile")?;
+        let single = matches!(program.roots, Roots::Single(_)).then_some(bytes);
         let verified = verify(&program, profile, single, target)
             .map_err(|stop| blob_file::failure(&self.file.path, (&stop).into()))?;
         if let Some(output) = &self.output {
@@ -60,19 +53,6 @@ impl Args {
         let good = matches!(verified.outcome, Outcome::Identical)
             || single.is_none() && matches!(verified.outcome, Outcome::SamePrograms { .. });
         Ok(if good { Exit::Fine } else { Exit::No })
-    }
-
-    fn selected(&self, names: Vec<&[u8]>) -> Result<usize, Box<Failure>> {
-        let wanted = self.profile.as_deref();
-        let found = wanted.and_then(|wanted| names.iter().position(|name| *name == wanted.as_bytes()));
-        found.ok_or_else(|| {
-            let message = match wanted {
-                Some(name) => format!("{}: has no profile {name:?}", self.file.path.display()),
-                None => format!("{}: is a collection of {} profiles", self.file.path.display(), names.len()),
-            };
-            Failure::new(Exit::Usage, CODE_NO_PROFILE, message)
-                .with_help("Choose one with --profile; `sbpl decode --list` names them.")
-        })
     }
 }
 

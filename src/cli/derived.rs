@@ -9,6 +9,7 @@ use super::plan::PlanTexts;
 use super::run::failure;
 use super::side::{self, Side};
 use super::{files, input};
+use crate::blob::Roots;
 use crate::diag::{Code, Source};
 use crate::probe;
 use crate::sandbox::{ProfileInput, Rules};
@@ -30,6 +31,13 @@ pub(super) fn plan_of(context: &mut Context, path: &Path, with_matrix: bool) -> 
         Side::Profile(evaluation) => Rules::Policy(Arc::new(evaluation.policy)),
         Side::Blob(program) => Rules::Blob(Arc::from(program)),
     };
+    if let Side::Blob(program) = &side
+        && let Roots::Collection { profiles, .. } = &program.roots
+    {
+        let message =
+            format!("{}: a plan is made of one profile, this is a collection of {}", path.display(), profiles.len());
+        return Err(Failure::new(Exit::BadInput, CODE_DERIVE, message));
+    }
     let is_blob = matches!(side, Side::Blob(_));
     let own = ProfileInput { bytes: Arc::clone(&bytes), rules: rules(side) };
     let shimmed = if is_blob { None } else { shimmed(context, path, &bytes)? };

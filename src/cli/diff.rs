@@ -1,6 +1,7 @@
 //! `sbpl diff`: what is different between two profiles.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
@@ -10,16 +11,18 @@ use super::changes::{self, names, request_text};
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::side::{self, Side};
-use super::{blob_file, files, shim};
-use crate::blob::Options;
+use super::{blob_file, files, input, shim};
+use crate::blob::{self, BlobError, Options};
+use crate::compile;
 use crate::decide::{Budget, Request, Undecided};
 use crate::diag::{Code, Source};
 use crate::diff::blob::BlobDiff;
-use crate::diff::semantic::{self, Comparison};
+use crate::diff::semantic::{self, Change, Comparison};
 use crate::diff::text::{Line, LineKind};
 use crate::diff::{rules, text};
 use crate::policy::print::Printer;
 use crate::policy::{Policy, RuleId};
+use crate::vocab::OpId;
 
 const CODE_MODE: Code = Code("E0752");
 pub(super) const CODE_TARGETS: Code = Code("E0751");
@@ -33,7 +36,7 @@ pub(super) struct Args {
     a: PathBuf,
     /// Profile or compiled profile.
     b: PathBuf,
-    /// What to compare. Without it: text for two profiles, blob for two compiled ones, semantic for one of each.
+    /// What to compare; for blob a profile is compiled first. Without it: text for two profiles, blob for two compiled ones, semantic for one of each.
     #[arg(long, value_enum)]
     mode: Option<Mode>,
     /// Only check, over all requests: both answer alike, B allows whatever A allows, or nothing is allowed by both.
@@ -75,7 +78,7 @@ impl Args {
         let mode = match (self.mode, self.check) {
             (_, Some(_)) => Mode::Semantic,
             (Some(mode), None) => mode,
-            (None, None) => match [&a, &b].map(|source| side::is_blob(source.text())) {
+            (None, None) => match [&a, &b].map(|source| blob_file::is_blob(source.text())) {
                 [false, false] => Mode::Text,
                 [true, true] => Mode::Blob,
                 _ => Mode::Semantic,
@@ -83,7 +86,7 @@ impl Args {
         };
         match mode {
             Mode::Text => Ok(texts(context, &a, &b)),
-            Mode::Blob => self.blobs(context, &a, &b),
+            Mode::Blob => self.blobs(context, a, b),
             Mode::Rules | Mode::Semantic => {
                 let a = side::of_source(context, &self.a, a)?;
                 let b = side::of_source(context, &self.b, b)?;
@@ -94,15 +97,28 @@ impl Args {
 
     fn source(&self, context: &mut Context, path: &Path, shims: &[PathBuf]) -> Result<Source, Box<Failure>> {
         let source = files::read(context, path)?;
-        if !shims.is_empty() && side::is_blob(source.text()) {
+        if !shims.is_empty() && blob_file::is_blob(source.text()) {
             let message = format!("{}: shims are for profiles, not for compiled ones", path.display());
             return Err(Failure::new(Exit::Usage, CODE_MODE, message));
         }
         shim::applied(context, source, shims)
     }
 
-    fn blobs(&self, context: &mut Context, a: &Source, b: &Source) -> Result<Exit, Box<Failure>> {
-        let difference = crate::diff::blob::blob(a.text(), b.text(), &Options::default()).map_err(|errors| {
+    /// The bytes of a compiled profile; SBPL is compiled first.
+    fn compiled(context: &mut Context, path: &Path, source: Source) -> Result<Arc<[u8]>, Box<Failure>> {
+        match blob::detect(source.text()) {
+            Err(BlobError::Text { what: blob::SBPL }) => {
+                let evaluation = input::evaluate(context, source)?;
+                let compiled = compile::compile(&evaluation.policy, &compile::Limits::default());
+                compiled.map(|compiled| compiled.bytes.into()).map_err(|error| super::compile::failure(path, &error))
+            }
+            _ => Ok(source.shared_text()),
+        }
+    }
+
+    fn blobs(&self, context: &mut Context, a: Source, b: Source) -> Result<Exit, Box<Failure>> {
+        let (a, b) = (Self::compiled(context, &self.a, a)?, Self::compiled(context, &self.b, b)?);
+        let difference = crate::diff::blob::blob(&a, &b, &Options::default()).map_err(|errors| {
             let which = if errors.a.is_some() { &self.a } else { &self.b };
             match errors.a.or(errors.b) {
                 Some(error) => blob_file::failure(which, (&error).into()),
@@ -118,11 +134,17 @@ impl Args {
     }
 
     fn semantic(&self, context: &mut Context, a: &Side, b: &Side) -> Result<Exit, Box<Failure>> {
-        let sides = [(a, &self.profile_a), (b, &self.profile_b)].map(|(side, profile)| match side {
+        for (side, path, profile, option) in
+            [(a, &self.a, &self.profile_a, "--profile-a"), (b, &self.b, &self.profile_b, "--profile-b")]
+        {
+            if let Side::Blob(program) = side {
+                side::profile_of(path, program, profile.as_deref(), option)?;
+            }
+        }
+        let [a, b] = [(a, &self.profile_a), (b, &self.profile_b)].map(|(side, profile)| match side {
             Side::Profile(evaluation) => semantic::Side::Policy(&evaluation.policy),
             Side::Blob(program) => semantic::Side::Program(program, profile.as_deref()),
         });
-        let [a, b] = sides;
         let mut comparison = Comparison::new(a, b, Budget::default()).map_err(|error| match error {
             semantic::CompareError::Graph(error) => side::graph_failure(&self.a, &error),
             other => Failure::new(Exit::BadInput, CODE_TARGETS, other.to_string())
@@ -215,18 +237,30 @@ fn changes(context: &mut Context, comparison: &mut Comparison) -> Exit {
     }
 }
 
+/// An operation with the request that was looked for, if there is one.
+type Answered = (OpId, Result<Option<Request>, Undecided>);
+
+/// The operations with a request that speaks against `check`, if there is one.
+fn answers<'c>(comparison: &'c mut Comparison<'_>, check: Check) -> Box<dyn Iterator<Item = Answered> + 'c> {
+    let of = move |change| match (change, check) {
+        (Change::Undecided(reason), _) => Err(reason),
+        (Change::Differs { widened, narrowed }, Check::Equal) => Ok(widened.or(narrowed)),
+        (Change::Differs { narrowed, .. }, _) => Ok(narrowed),
+        (Change::Equal, _) => Ok(None),
+    };
+    match check {
+        Check::Disjoint => Box::new(comparison.operations().map(|operation| (operation, comparison.shared(operation)))),
+        // What no diagram holds is decided here too.
+        Check::Equal | Check::Implies => {
+            Box::new(comparison.changes().into_iter().map(move |(operation, change)| (operation, of(change))))
+        }
+    }
+}
+
 fn checked(context: &mut Context, comparison: &mut Comparison, check: Check) -> Exit {
     let target = comparison.target();
     let (mut counter, mut open) = (None, Vec::new());
-    for operation in comparison.operations() {
-        let found: Result<Option<Request>, Undecided> = match check {
-            Check::Implies => comparison.narrowed(operation),
-            Check::Disjoint => comparison.shared(operation),
-            Check::Equal => match comparison.widened(operation) {
-                Ok(None) => comparison.narrowed(operation),
-                other => other,
-            },
-        };
+    for (operation, found) in answers(comparison, check) {
         match found {
             Ok(None) => {}
             Ok(Some(request)) => {

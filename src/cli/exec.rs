@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use super::blob_file;
 use super::context::Context;
 use super::denials::Log;
 use super::exit::{Exit, Failure};
@@ -128,7 +129,7 @@ impl Args {
             context.tell("--world is not used: macOS has a file system of its own");
         }
         let (path, source) = self.read(context)?;
-        let is_blob = side::is_blob(source.text());
+        let is_blob = blob_file::is_blob(source.text());
         let source = if is_blob { source } else { shim::held(context, source, &self.shims)? };
         let parameters: Vec<_> = context.params.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         let profile = match std::str::from_utf8(source.text()) {
@@ -175,7 +176,7 @@ impl Args {
             let text = self.text.as_ref().map(|text| text.as_encoded_bytes().to_vec()).unwrap_or_default();
             (PathBuf::from("-p"), Source::new("-p", text))
         };
-        if self.blob.is_some() && !side::is_blob(source.text()) {
+        if self.blob.is_some() && !blob_file::is_blob(source.text()) {
             let message = format!("{}: is no compiled profile", path.display());
             return Err(Failure::new(Exit::BadInput, CODE_JUDGE, message).with_help("give a profile's text with -f"));
         }
@@ -184,7 +185,7 @@ impl Args {
 
     fn load(&self, context: &mut Context) -> Result<Loaded, Box<Failure>> {
         let (path, source) = self.read(context)?;
-        let is_blob = side::is_blob(source.text());
+        let is_blob = blob_file::is_blob(source.text());
         let source = if is_blob { source } else { shim::held(context, source, &self.shims)? };
         let bytes = source.shared_text();
         let (rules, sources) = match side::of_source(context, &path, source)? {

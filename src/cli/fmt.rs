@@ -7,7 +7,7 @@ use similar::TextDiff;
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::{files, parallel};
+use super::{files, input, parallel};
 use crate::diag::{Diagnostic, Source, SourceMap};
 use crate::syntax::format::{Style, format};
 use crate::syntax::{self, SyntaxLimits};
@@ -46,7 +46,7 @@ impl Args {
         let mut worst = Exit::Fine;
         let mut rows = Vec::new();
         for paths in self.files.chunks(BATCH) {
-            let sources = paths.iter().map(|path| files::read(context, path)).collect();
+            let sources = paths.iter().map(|path| input::text(context, path)).collect();
             for (path, outcome) in paths.iter().zip(format_all(sources, &limits, style)) {
                 let (exit, status) = self.settle(context, path, outcome)?;
                 rows.push(serde_json::json!({ "file": path.display().to_string(), "status": status }));

@@ -4,17 +4,35 @@ use std::path::Path;
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::files;
 use super::imports::FileLoader;
-use crate::diag::Source;
+use super::{blob_file, files};
+use crate::blob::{self, Blob};
+use crate::diag::{Code, Source};
 use crate::profile::{self, EvalFailure, EvalOptions, Evaluation, Limits};
+
+const CODE_COMPILED: Code = Code("E0715");
+
+/// Reads the text of the profile at `path` (`-` is standard input).
+///
+/// # Errors
+/// Exit 66 when it cannot be read, 65 when it is a compiled profile.
+pub(super) fn text(context: &Context, path: &Path) -> Result<Source, Box<Failure>> {
+    let source = files::read(context, path)?;
+    // Other bytes than text are the parser's to judge: UTF-16 has its NUL bytes too.
+    if blob_file::is_blob(source.text()) && Blob::parse(source.text(), &blob::Options::default()).is_ok() {
+        let message = format!("{}: this is a compiled profile, not SBPL text", source.name());
+        return Err(Failure::new(Exit::BadInput, CODE_COMPILED, message)
+            .with_help("`sbpl decompile` gives its text; `sbpl decode` shows what it holds"));
+    }
+    Ok(source)
+}
 
 /// Reads and evaluates the profile at `path` (`-` is standard input) and reports the warnings.
 ///
 /// # Errors
 /// Exit 66 when it cannot be read, 65 when it is wrong.
 pub(super) fn profile(context: &mut Context, path: &Path) -> Result<Evaluation, Box<Failure>> {
-    let source = files::read(context, path)?;
+    let source = text(context, path)?;
     evaluate(context, source)
 }
 

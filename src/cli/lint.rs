@@ -77,7 +77,7 @@ impl Args {
         let (mut errors, mut findings, mut fixed, mut texts) = (Vec::new(), Vec::new(), 0, Vec::new());
         let mut configs = Configs { args: &self, known: HashMap::new() };
         for path in &self.files {
-            let source = match files::read(context, path) {
+            let source = match input::text(context, path) {
                 Ok(source) => source,
                 Err(failure) => {
                     context.report(&failure.sources, &failure.diagnostics);

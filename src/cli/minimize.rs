@@ -11,7 +11,7 @@ use super::exit::{Exit, Failure};
 use super::imports::FileLoader;
 use super::question::Question;
 use super::side::{self, Side};
-use super::{files, input};
+use super::{blob_file, files, input};
 use crate::decide::Budget;
 use crate::diag::{Code, Diagnostic, Source, SourceMap, Span};
 use crate::diff::semantic::{self, CompareError};
@@ -65,7 +65,7 @@ impl Args {
     pub(super) fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
         let predicate = Predicate::parse(&self.until).map_err(|error| failure(&self.file, &error))?;
         let source = files::read(context, &self.file)?;
-        if side::is_blob(source.text()) {
+        if blob_file::is_blob(source.text()) {
             let message = format!("{}: only profiles can be made smaller, not compiled ones", self.file.display());
             return Err(Failure::new(Exit::Usage, CODE_BLOB, message));
         }
@@ -119,7 +119,10 @@ impl Args {
                 let other = side::read(context, &path)?;
                 let other = match &other {
                     Side::Profile(evaluation) => semantic::Side::Policy(&evaluation.policy),
-                    Side::Blob(program) => semantic::Side::Program(program, self.profile.as_deref()),
+                    Side::Blob(program) => {
+                        side::profile_of(&path, program, self.profile.as_deref(), "--profile")?;
+                        semantic::Side::Program(program, self.profile.as_deref())
+                    }
                 };
                 // What is wrong with the profile itself is told as for any other verb.
                 input::evaluate(context, Source::new(setting.name.as_str(), Arc::clone(text)))?;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::{files, render};
+use super::{input, render};
 use crate::diag::{Diagnostic, Source, SourceId, SourceMap, Span};
 use crate::syntax::{self, Atom, NodeId, NodeKind, Tree};
 
@@ -36,7 +36,7 @@ impl Args {
         }
         let mut separator = "\n";
         for path in &self.files {
-            let source = match files::read(context, path) {
+            let source = match input::text(context, path) {
                 Ok(source) => source,
                 Err(failure) => {
                     context.report(&failure.sources, &failure.diagnostics);

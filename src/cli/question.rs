@@ -35,7 +35,8 @@ pub(super) struct Question {
     no_follow: bool,
 }
 
-fn usage(error: &RequestError) -> Box<Failure> {
+/// A request that is none, as wrong usage.
+pub(super) fn usage(error: &RequestError) -> Box<Failure> {
     Failure::from_diagnostics(Exit::Usage, vec![error.diagnostic()], SourceMap::new())
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::compile::{library_failure, sha256};
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::{files, input};
+use super::input;
 use crate::compile::libsandbox::{Agreement, Input, Library, Repeated};
 use crate::compile::{self, Limits, golden};
 use crate::diag::Source;
@@ -190,7 +190,7 @@ fn built_in() -> Vec<Case> {
 
 /// A file of the user's. One that does not evaluate is a case too: the library must refuse it as well.
 fn given(context: &mut Context, path: &std::path::Path) -> Result<Case, Box<Failure>> {
-    let source = files::read(context, path)?;
+    let source = input::text(context, path)?;
     let text = source.text().to_vec();
     let native = match input::evaluate(context, source) {
         Ok(evaluation) => compile::compile(&evaluation.policy, &Limits::default())

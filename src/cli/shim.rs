@@ -13,7 +13,7 @@ use stage::{Done, Stage, refuse_broken, warn_unproved};
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::files;
+use super::{files, input};
 use crate::diag::{Code, Diagnostic, Severity, Source, SourceMap};
 use crate::shim::{self, ApplyError, Bound, Shim, ShimError};
 
@@ -88,7 +88,7 @@ impl Args {
         for name in &self.shims {
             chosen.extend(choose(context, name)?);
         }
-        let original = files::read(context, &file)?;
+        let original = input::text(context, &file)?;
         let key = self.key.as_deref();
         let mut stage = Stage::new(original.clone());
         let mut applied = Vec::new();

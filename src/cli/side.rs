@@ -6,21 +6,17 @@ use super::blob_file;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::{files, input};
-use crate::blob::{Blob, Options, Program};
+use crate::blob::{Blob, Options, Program, Roots};
 use crate::diag::{Code, Source};
 use crate::profile::Evaluation;
 
-pub(super) const CODE_COLLECTION: Code = Code("E0746");
+pub(super) const CODE_PROFILE: Code = Code("E0708");
+const CODE_GRAPH: Code = Code("E0746");
 
 /// What a file turned out to be.
 pub(super) enum Side {
     Profile(Box<Evaluation>),
     Blob(Box<Program>),
-}
-
-/// SBPL holds no NUL byte; every compiled profile holds one in its first bytes.
-pub(super) fn is_blob(bytes: &[u8]) -> bool {
-    bytes.iter().take(16).any(|byte| *byte == 0)
 }
 
 /// Reads and evaluates a profile, or reads and links a blob; warnings are reported.
@@ -53,7 +49,7 @@ pub(super) fn of_source(context: &mut Context, path: &Path, source: Source) -> R
 }
 
 fn load_source(context: &Context, path: &Path, source: Source) -> Result<Side, Box<Failure>> {
-    if !is_blob(source.text()) {
+    if !blob_file::is_blob(source.text()) {
         let evaluation = input::evaluate_with(context, source, &input::options(context));
         return evaluation
             .map(|evaluation| Side::Profile(Box::new(evaluation)))
@@ -72,16 +68,35 @@ impl Side {
     }
 }
 
+/// The number of the profile that is meant: of a collection the one that is called `wanted`, else 0. `option` is what names it.
+///
+/// # Errors
+/// Exit 2 when none is named, when there is none of that name, or when the blob is no collection.
+pub(super) fn profile_of(
+    path: &Path,
+    program: &Program,
+    wanted: Option<&str>,
+    option: &str,
+) -> Result<usize, Box<Failure>> {
+    let profiles = match &program.roots {
+        Roots::Single(_) => &[],
+        Roots::Collection { profiles, .. } => profiles.as_slice(),
+    };
+    let message = match (wanted, profiles) {
+        (None, []) => return Ok(0),
+        (Some(name), []) => format!("one profile, not a collection: there is none called {name:?}"),
+        (None, _) => format!("a collection of {} profiles, and none is named", profiles.len()),
+        (Some(name), _) => match profiles.iter().position(|profile| profile.name == name.as_bytes()) {
+            Some(at) => return Ok(at),
+            None => format!("no profile is called {name:?} among {}", profiles.len()),
+        },
+    };
+    let failure = Failure::new(Exit::Usage, CODE_PROFILE, format!("{}: {message}", path.display()));
+    let help = format!("choose one with {option}; `sbpl decode --list` prints the names");
+    Err(if profiles.is_empty() { failure } else { failure.with_help(help) })
+}
+
 /// The failure that says why a compiled profile cannot be asked.
 pub(super) fn graph_failure(path: &Path, error: &crate::decide::GraphError) -> Box<Failure> {
-    let failure = |text: &str| Failure::new(Exit::BadInput, CODE_COLLECTION, format!("{}: {text}", path.display()));
-    match error {
-        crate::decide::GraphError::Profile(name) if name.is_empty() => {
-            failure("a collection of profiles, and none is named").with_help("`sbpl decode --list` prints their names")
-        }
-        crate::decide::GraphError::Profile(_) => {
-            failure(&error.to_string()).with_help("`sbpl decode --list` prints the names of a collection")
-        }
-        _ => failure(&error.to_string()),
-    }
+    Failure::new(Exit::BadInput, CODE_GRAPH, format!("{}: {error}", path.display()))
 }

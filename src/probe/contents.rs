@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use super::artifact::{BlobContents, Bucket, Literal, Literals, Nodes};
-use crate::blob::{Decoded, Node};
+use crate::blob::{Decoded, Node, Selection};
 
 /// Literals that a document holds; the count tells how many there are.
 const LITERALS: usize = 256;
@@ -18,7 +18,7 @@ pub(super) fn contents(decoded: &Decoded<'_>) -> BlobContents {
         Node::Terminal { flags, .. } => Some(answer_of(flags).to_owned()),
         _ => None,
     };
-    let buckets = decoded.operation_groups(0).into_iter().map(|group| Bucket {
+    let buckets = decoded.operation_groups(0, &Selection::default()).into_iter().map(|group| Bucket {
         node: group.root,
         answer: answer(group.root),
         operations: group.operations.iter().map(|id| decoded.names.operation(*id).into_owned()).collect(),

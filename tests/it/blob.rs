@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use sbpl::blob::{
     Argument, Bitmask, Blob, BlobError, CHECKS, Generation, Mode, Modifier, ModifierArgument, NameTable, Network, Node,
-    NodeId, Options, Profile, Program, Report, Roots, TYPE_MESSAGE_FILTER, Table, Terminal, decode, detect, encode,
-    validate,
+    NodeId, Options, Profile, Program, Report, Roots, Selection, TYPE_MESSAGE_FILTER, Table, Terminal, decode, detect,
+    encode, validate,
 };
 use sbpl::pattern;
 
@@ -434,7 +434,7 @@ fn read_everything(bytes: &[u8], generation: Option<Generation>) {
     assert!(!valid || linked.is_ok(), "valid, but it does not link: {linked:?}");
     if let Ok(decoded) = decode(bytes, &options) {
         let again = encode(&decoded.program);
-        let _ = decoded.to_json(None);
+        let _ = decoded.to_json(&Selection::default());
         if let Ok(again) = again {
             // Written once more nothing changes: numbering and sharing are settled.
             let options = Options { generation: Some(decoded.header().generation), ..options };

@@ -33,6 +33,23 @@ fn the_text_compiles_to_the_blob_and_the_command_says_so() {
     }
 }
 
+/// What makes `${HOME}` a variable is a parameter, so a text that says one names it, and the command compiles as its reader will.
+#[test]
+fn the_text_names_the_parameters_that_it_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (source, blob, text, again) = (path("a.sb"), path("a.blob"), path("b.sb"), path("b.blob"));
+    std::fs::write(&source, "(version 1)\n(deny default)\n(allow file-read* (subpath \"${HOME}/a\"))\n").unwrap();
+    assert!(sbpl(&["compile", &source, "-D", "ENABLE_PATTERN_VARIABLES=1", "-o", &blob]).status.success());
+    assert_eq!(sbpl(&["decompile", &blob, "-o", &text]).status.code(), Some(0));
+    let written = std::fs::read_to_string(&text).unwrap();
+    let (_, rest) = written.split_once(";; Compile it with ").unwrap();
+    let mut arguments = vec!["compile", &text, "-o", &again];
+    arguments.extend(rest.lines().next().unwrap().trim_end_matches('.').split(' '));
+    assert!(sbpl(&arguments).status.success(), "{arguments:?}");
+    assert_eq!(std::fs::read(&blob).unwrap(), std::fs::read(&again).unwrap());
+}
+
 #[test]
 fn json_holds_the_text_and_the_outcome() {
     let folder = tempfile::tempdir().unwrap();

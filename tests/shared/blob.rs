@@ -11,7 +11,7 @@ pub(crate) fn trials(folder: PathBuf) -> Vec<Trial> {
     let blobs = folder.join("golden/blobs");
     let cases = folder.join("golden/macos-14.4/cases");
     let (valid_blobs, valid_cases, listed) = (blobs.clone(), cases.clone(), blobs.clone());
-    let (dumped, damaged) = (blobs.clone(), blobs.clone());
+    let (dumped, damaged, asked) = (blobs.clone(), blobs.clone(), blobs.clone());
     vec![
         Trial::test("blob: whole blobs pass every check", move || {
             let files = files(&valid_blobs, "bin")?;
@@ -53,6 +53,18 @@ pub(crate) fn trials(folder: PathBuf) -> Vec<Trial> {
                 });
                 if (at, gaps) != (bytes.len(), 0) {
                     return Err(format!("{}: ends at {at} with {gaps} gaps", path.display()).into());
+                }
+            }
+            Ok(())
+        }),
+        Trial::test("blob: a platform profile is equal to itself, whatever asks", move || {
+            let path = asked.join("ios-17-platform.bin");
+            for question in [["--mode", "semantic"], ["--check", "equal"], ["--check", "implies"]] {
+                let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sbpl"));
+                let status = command.arg("diff").args([&path, &path]).args(question).output()?.status;
+                // No diagram holds the profile: 3 is the answer of who has only diagrams.
+                if status.code() != Some(0) {
+                    return Err(format!("{question:?}: {status}").into());
                 }
             }
             Ok(())

@@ -101,7 +101,8 @@ fn compiled(policy: &Policy) -> Result<Compiled, String> {
 fn decompiled(shared: &Path, policy: &Policy, compiled: &Compiled) -> Result<(), String> {
     let verified =
         verify(&compiled.program, 0, Some(&compiled.bytes), policy.target()).map_err(|stop| stop.to_string())?;
-    let options = EvalOptions { target: policy.target(), ..EvalOptions::default() };
+    let params = verified.draft.params.iter().map(|name| ((*name).to_owned(), "1".to_owned())).collect();
+    let options = EvalOptions { target: policy.target(), params: Some(params), ..EvalOptions::default() };
     as_text(shared, policy, verified.draft.text, &options)
 }
 

@@ -73,7 +73,7 @@ impl Wishes {
 }
 
 pub(super) fn run(args: &Args, file: &Path, context: &mut Context) -> Result<Exit, Box<Failure>> {
-    let profile = files::read(context, file)?;
+    let profile = input::text(context, file)?;
     let evaluation = input::evaluate(context, profile.clone())?;
     let target = evaluation.policy.target();
     let engine = Engine::new(evaluation.policy.clone());

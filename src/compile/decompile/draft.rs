@@ -38,8 +38,8 @@ pub struct Draft {
     pub rules: Vec<Rule>,
     /// The SBPL version.
     pub version: u8,
-    /// Parameters with which the text must be compiled; their value does not matter.
-    pub params: &'static [&'static str],
+    /// Parameters with which the text must be compiled, and no others; their value does not matter.
+    pub params: Vec<&'static str>,
     /// What the text could not say, each a sentence for people.
     pub lost: Vec<String>,
     /// Operations for which [`Choices::unfiltered`] makes a difference.
@@ -55,9 +55,11 @@ const INFERRED: &[(&str, u8, &[u16], &str)] =
 /// Nodes that may be looked at for the numbers of one mask.
 const MAX_MASK_WORK: usize = 4_000_000;
 
-/// The parameters where nothing may be implied: of a profile that defines storage classes (they are allowed nowhere else), and of
-/// one without the rules that the compiler adds. Pattern variables are then to be asked for.
-const EXPLICIT: &[&str] = &["NO_IMPLICIT_RULES", "ENABLE_PATTERN_VARIABLES"];
+/// The parameter where nothing may be implied: of a profile that defines storage classes (they are allowed nowhere else), and of
+/// one without the rules that the compiler adds.
+const NO_IMPLICIT_RULES: &str = "NO_IMPLICIT_RULES";
+/// The parameter without which `${NAME}` is not a variable, for a compiler that is given parameters at all.
+const ENABLE_PATTERN_VARIABLES: &str = "ENABLE_PATTERN_VARIABLES";
 
 /// Says `program` (profile number `profile` of a collection) in SBPL for `target`.
 ///
@@ -85,7 +87,7 @@ pub fn decompile(program: &Program, profile: usize, target: &'static Target, cho
         target,
         roots,
         version: 1,
-        params: if defines_storage_classes(&flow, roots, target) { EXPLICIT } else { &[] },
+        explicit: defines_storage_classes(&flow, roots, target),
         stripped: Vec::new(),
         usual: Vec::new(),
         filtered: Vec::new(),
@@ -96,16 +98,16 @@ pub fn decompile(program: &Program, profile: usize, target: &'static Target, cho
         choices,
     };
     writer.version = choices.version.unwrap_or_else(|| writer.likely_version());
-    if writer.params.is_empty() && !writer.shows_what_is_implied() {
-        writer.params = EXPLICIT;
-    }
+    writer.explicit |= !writer.shows_what_is_implied();
     writer.run();
     let rules = writer.rules();
-    let Writer { version, params, mut lost, open, .. } = writer;
+    let Writer { version, explicit, mut lost, open, .. } = writer;
+    let needed = [(explicit, NO_IMPLICIT_RULES), (has_variables(&rules), ENABLE_PATTERN_VARIABLES)];
+    let params: Vec<&str> = needed.into_iter().filter_map(|(needed, name)| needed.then_some(name)).collect();
     lost.extend(without_name(target, version, &rules));
     lost.sort();
     lost.dedup();
-    let text = text(target, version, params, &rules, &lost);
+    let text = text(target, version, explicit, &params, &rules, &lost);
     Ok(Draft { text, rules, version, params, lost, open })
 }
 
@@ -121,21 +123,46 @@ fn without_name(target: &'static Target, version: u8, rules: &[Rule]) -> Vec<Str
     operations.into_iter().filter_map(|id| Some(sentence(id, other(id)?))).collect()
 }
 
+/// Whether a rule, or one in its message filters, tests a pattern that holds a variable.
+fn has_variables(rules: &[Rule]) -> bool {
+    let in_filter = |filter: &Filter| {
+        let mut found = false;
+        filter.for_each_test(&mut |test| {
+            found |= matches!(&test.arg, Arg::Pattern(pattern) if pattern.has_variables());
+        });
+        found
+    };
+    let in_messages = |modifier: &Modifier| match &modifier.value {
+        ModifierValue::Rules(filter) => filter.rules.iter().filter_map(|rule| rule.filter.as_ref()).any(in_filter),
+        _ => false,
+    };
+    rules.iter().any(|rule| rule.filter.as_ref().is_some_and(in_filter) || rule.modifiers.iter().any(in_messages))
+}
+
 /// The whole profile as text.
-fn text(target: &'static Target, version: u8, params: &[&str], rules: &[Rule], lost: &[String]) -> Vec<u8> {
+fn text(
+    target: &'static Target,
+    version: u8,
+    explicit: bool,
+    params: &[&str],
+    rules: &[Rule],
+    lost: &[String],
+) -> Vec<u8> {
     let name = target.name();
-    let head = if params.is_empty() {
+    let mut head = if explicit {
+        format!(
+            ";; Decompiled for {name}. Left out: what the version allows by itself. Nothing else is left to the compiler.\n"
+        )
+    } else {
         format!(
             ";; Decompiled for {name}. Left out, because the compiler adds it: what the version allows by itself,\n\
              ;; (target self) for signal and the task operations, flow-divert, inferred system calls.\n"
         )
-    } else {
-        format!(
-            ";; Decompiled for {name}. Left out: what the version allows by itself. Everything else is here, so compile it with the\n\
-             ;; parameters {}.\n",
-            params.join(" and ")
-        )
     };
+    if !params.is_empty() {
+        let options: Vec<String> = params.iter().map(|name| format!("-D {name}=1")).collect();
+        head += &format!(";; Compile it with {}.\n", options.join(" "));
+    }
     let mut out = head.into_bytes();
     for line in lost {
         let line = line.replace(|c: char| c.is_control(), " ");
@@ -160,8 +187,8 @@ struct Writer<'f, 'p> {
     target: &'static Target,
     roots: &'p [NodeId],
     version: u8,
-    /// See [`Draft::params`]. With any, nothing is implied.
-    params: &'static [&'static str],
+    /// Nothing is left to the compiler but what the version allows: see [`NO_IMPLICIT_RULES`].
+    explicit: bool,
     /// By operation: its program without what the compiler adds.
     stripped: Vec<NodeId>,
     /// By operation: the answer when no rule applies.
@@ -301,7 +328,7 @@ impl<'p> Writer<'_, 'p> {
         let through: Vec<NodeId> = parent_roots.iter().copied().filter(|id| !self.flow.is_terminal(*id)).collect();
         let parts = self.parts(root, &through, usual)?;
         let mut entries = parts.entries;
-        if row.name == "network-outbound" && self.params.is_empty() && self.can_allow(operation) {
+        if row.name == "network-outbound" && !self.explicit && self.can_allow(operation) {
             entries.retain_mut(|entry| !self.is_flow_divert(entry));
         }
         if !self.flow.is_terminal(parts.end) {
@@ -381,7 +408,7 @@ impl<'p> Writer<'_, 'p> {
     fn without_additions(&self, operation: OpId, root: NodeId) -> (NodeId, Vec<Filter>) {
         let name = self.target.operation(operation).name;
         let Some(step) = self.flow.step(root) else { return (root, Vec::new()) };
-        if self.params.is_empty()
+        if !self.explicit
             && implicit_self(self.target).any(|implied| implied == name)
             && self.target.filter_named("target") == Some(FilterId(step.filter))
             && step.argument == Argument::Integer(1)
@@ -394,7 +421,7 @@ impl<'p> Writer<'_, 'p> {
         let numbers: Vec<u16> = mask.numbers().filter_map(|number| u16::try_from(number).ok()).collect();
         let inferred = INFERRED
             .iter()
-            .find(|row| row.0 == name && row.1 == step.filter && self.version > 1 && self.params.is_empty())
+            .find(|row| row.0 == name && row.1 == step.filter && self.version > 1 && !self.explicit)
             .filter(|row| self.target.operation_named(row.3).is_some_and(|cause| self.can_allow(cause)));
         let inferred = inferred.map_or(&[][..], |row| row.2);
         // Where an allow follows in any case the compiler fills the mask by itself.

@@ -117,7 +117,7 @@ fn compiled(text: &str, params: Option<&[&str]>) -> Vec<u8> {
 }
 
 /// `${NAME}` that is a variable is said as one, `${NAME}` that is text is quoted in a regex; what is said compiles to the same
-/// bytes where variables are on.
+/// bytes with the parameters that the draft names, and it names that of variables where there are some.
 #[test]
 fn variables_and_text_that_looks_like_one_are_told_apart() {
     for text in [
@@ -134,6 +134,9 @@ fn variables_and_text_that_looks_like_one_are_told_apart() {
             let again = String::from_utf8_lossy(&found.draft.text).into_owned();
             assert_eq!(found.outcome, Outcome::Identical, "{params:?} {text}\n{again}");
             assert_eq!(found.draft.lost, Vec::<String>::new());
+            let variables = params != Some(&[]);
+            let needed: &[&str] = if variables { &["ENABLE_PATTERN_VARIABLES"] } else { &[] };
+            assert_eq!(found.draft.params, needed, "{params:?} {text}\n{again}");
         }
     }
 }

@@ -132,11 +132,10 @@ fn outcome(
     (outcome, Some(policy), Some(compiled))
 }
 
-/// Evaluates a text; variables are on, as in a compiler without parameters.
+/// Evaluates a text with the parameters that it asks for, as whoever compiles it does.
 fn evaluated(draft: &Draft, target: &'static Target) -> Result<Policy, String> {
     let params = draft.params.iter().map(|name| ((*name).to_owned(), "1".to_owned()));
-    let params = (!draft.params.is_empty()).then(|| params.collect());
-    let options = EvalOptions { target, params, ..EvalOptions::default() };
+    let options = EvalOptions { target, params: Some(params.collect()), ..EvalOptions::default() };
     let source = Source::new("decompiled", draft.text.clone());
     Ok(evaluate(source, &NoImports, &options).map_err(|failure| failure.to_string())?.policy)
 }
