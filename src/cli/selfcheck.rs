@@ -1,14 +1,14 @@
 //! `sbpl selfcheck`: is the native compiler right, here and now?
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::compile::{library_failure, sha256};
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::input;
-use crate::compile::libsandbox::{Agreement, Input, Library, Repeated};
+use super::{files, host, input};
+use crate::compile::libsandbox::{Agreement, DEFAULT_LIBRARY, Input, Library, LibraryError, Repeated};
 use crate::compile::{self, Limits, golden};
 use crate::diag::Source;
 use crate::profile::{EvalOptions, NoImports, evaluate};
@@ -16,12 +16,15 @@ use crate::profile::{EvalOptions, NoImports, evaluate};
 /// Compile the built-in profiles and the given ones with our own compiler and with the system's, and compare the bytes.
 ///
 /// The built-in profiles are compared with the recorded digests first, which needs no Mac. Exit status 1 when something differs, 69 when all is well so far but there is no libsandbox.
-/// With --json: {"recorded": {"right", "total"}, "library": {"available", "message"}, "cases": [{"name", "size_bytes", "sha256", "recorded", "library", "agreement", "distinct", "first_difference", "message"}]}. "agreement" compares the two programs: identical, same_structure, different, unreadable; "distinct" counts the library's own results. A library that is not deterministic need agree in structure only.
+/// With --json, and in the report: {"sbpl", "target", "host", "recorded": {"right", "total"}, "library": {"path", "available", "message"}, "cases": [{"name", "size_bytes", "sha256", "recorded", "library", "agreement", "distinct", "first_difference", "message"}]}. "agreement" compares the two programs: identical, same_structure, different, unreadable; "distinct" counts the library's own results. A library that is not deterministic need agree in structure only.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Further profiles to compare.
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Write the report here, as --json prints it: what to attach to an issue. It holds digests and messages, no profiles.
+    #[arg(short, long, value_name = "REPORT.json")]
+    output: Option<PathBuf>,
     /// Another library than the system's.
     #[arg(long, value_name = "PATH")]
     libsandbox: Option<PathBuf>,
@@ -47,6 +50,10 @@ impl Case {
     fn recorded_is_right(&self) -> Option<bool> {
         let recorded = self.recorded?;
         Some(self.native.as_ref().is_ok_and(|bytes| sha256(bytes) == recorded))
+    }
+
+    fn is_bad(&self) -> bool {
+        self.recorded_is_right() == Some(false) || self.library_agrees() == Some(false)
     }
 
     fn library_agrees(&self) -> Option<bool> {
@@ -138,32 +145,66 @@ impl Args {
                 case.library = Some(outcome.map_err(|error| error.to_string()));
             }
         }
-        let bad = |case: &Case| case.recorded_is_right() == Some(false) || case.library_agrees() == Some(false);
+        let document = self.document(context, &cases, (right, total), library.as_ref().err());
+        if let Some(output) = &self.output {
+            let inputs: Vec<&Path> = self.files.iter().map(PathBuf::as_path).collect();
+            files::write_atomically(context, output, format!("{document:#}\n").as_bytes(), &inputs)?;
+        }
         if context.json {
-            let message = library.as_ref().err().map(ToString::to_string);
-            context.print_json(&json!({
-                "recorded": { "right": right, "total": total },
-                "library": { "available": library.is_ok(), "message": message },
-                "cases": cases.iter().map(Case::to_json).collect::<Vec<_>>(),
-            }));
+            context.print_json(&document);
         } else {
-            context.print(format!("native compiler against recorded blobs: {right} of {total} right\n"));
-            if library.is_ok() {
-                let agree = cases.iter().filter(|case| case.library_agrees() == Some(true)).count();
-                context.print(format!("native compiler against libsandbox: {agree} of {} agree\n", cases.len()));
-            }
-            for case in cases.iter().filter(|case| bad(case)) {
-                let at =
-                    case.first_difference().map_or_else(String::new, |at| format!(" first difference at byte {at:#x}"));
-                context.print(format!("wrong: {}{at} {}\n", case.name, case.message().unwrap_or_default()));
-            }
+            context.print(text(&cases, (right, total), library.is_ok()));
         }
         match library {
-            _ if cases.iter().any(bad) => Ok(Exit::No),
+            _ if cases.iter().any(Case::is_bad) => Ok(Exit::No),
             Ok(_) => Ok(Exit::Fine),
-            Err(error) => Err(library_failure(std::path::Path::new(""), &error)),
+            Err(error) => Err(library_failure(Path::new(""), &error)),
         }
     }
+
+    fn document(
+        &self,
+        context: &Context,
+        cases: &[Case],
+        (right, total): (usize, usize),
+        missing: Option<&LibraryError>,
+    ) -> Value {
+        let library = self.libsandbox.as_deref().unwrap_or(Path::new(DEFAULT_LIBRARY));
+        json!({
+            "sbpl": env!("CARGO_PKG_VERSION"),
+            "target": context.target.name(),
+            "host": host::host(None),
+            "recorded": { "right": right, "total": total },
+            "library": {
+                "path": library.display().to_string(),
+                "available": missing.is_none(),
+                "message": missing.map(ToString::to_string),
+            },
+            "cases": cases.iter().map(Case::to_json).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// What people read: the counts, what is wrong, and what our own compiler made of the given files.
+fn text(cases: &[Case], (right, total): (usize, usize), has_library: bool) -> String {
+    let mut text = format!("native compiler against recorded blobs: {right} of {total} right\n");
+    if has_library {
+        let agree = cases.iter().filter(|case| case.library_agrees() == Some(true)).count();
+        text += &format!("native compiler against libsandbox: {agree} of {} agree\n", cases.len());
+    }
+    for case in cases {
+        let at = case.first_difference().map_or_else(String::new, |at| format!(" first difference at byte {at:#x}"));
+        if case.is_bad() {
+            text += &format!("wrong: {}{at} {}\n", case.name, case.message().unwrap_or_default());
+        } else if case.recorded.is_none() && !has_library {
+            let made = match &case.native {
+                Ok(bytes) => format!("{} bytes, sha256 {}", bytes.len(), sha256(bytes)),
+                Err(message) => format!("not compiled: {message}"),
+            };
+            text += &format!("not compared: {}: {made}\n", case.name);
+        }
+    }
+    text
 }
 
 fn built_in() -> Vec<Case> {
@@ -189,7 +230,7 @@ fn built_in() -> Vec<Case> {
 }
 
 /// A file of the user's. One that does not evaluate is a case too: the library must refuse it as well.
-fn given(context: &mut Context, path: &std::path::Path) -> Result<Case, Box<Failure>> {
+fn given(context: &mut Context, path: &Path) -> Result<Case, Box<Failure>> {
     let source = input::text(context, path)?;
     let text = source.text().to_vec();
     let native = match input::evaluate(context, source) {

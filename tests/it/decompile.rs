@@ -8,8 +8,9 @@ use sbpl::compile::{Limits, compile};
 use sbpl::decide::Budget;
 use sbpl::diag::Source;
 use sbpl::diff::semantic::{Change, Comparison, Side};
+use sbpl::policy::{Policy, Rule, RuleSource};
 use sbpl::profile::{EvalOptions, NoImports, evaluate};
-use sbpl::vocab::default_target;
+use sbpl::vocab::{Action, default_target};
 
 fn sbpl(arguments: &[&str]) -> std::process::Output {
     Command::new(env!("CARGO_BIN_EXE_sbpl")).args(arguments).output().unwrap()
@@ -48,6 +49,34 @@ fn the_text_names_the_parameters_that_it_needs() {
     arguments.extend(rest.lines().next().unwrap().trim_end_matches('.').split(' '));
     assert!(sbpl(&arguments).status.success(), "{arguments:?}");
     assert_eq!(std::fs::read(&blob).unwrap(), std::fs::read(&again).unwrap());
+}
+
+/// Where programs differ, `--check` asks whether what they decide differs too. Rules of `sysctl-write` alone cannot be said in SBPL: the
+/// text says them of `sysctl*`, and that is found out.
+#[test]
+fn what_programs_that_differ_decide_is_compared_on_demand() {
+    let folder = tempfile::tempdir().unwrap();
+    let blob = folder.path().join("a.blob").display().to_string();
+    let mut policy = Policy::new(default_target(), 1);
+    policy.push(Rule {
+        action: Action::Allow,
+        operations: vec![default_target().operation_named("sysctl-write").unwrap()],
+        filter: None,
+        modifiers: Vec::new(),
+        source: RuleSource::Profile,
+        origin: None,
+    });
+    std::fs::write(&blob, compile(&policy, &Limits::default()).unwrap().bytes).unwrap();
+    let unasked = sbpl(&["decompile", "--json", &blob]);
+    let document: serde_json::Value = serde_json::from_slice(&unasked.stdout).unwrap();
+    assert_eq!((unasked.status.code(), &document["decisions"]), (Some(1), &serde_json::Value::Null));
+    let asked = sbpl(&["decompile", "--json", "--check", &blob]);
+    let document: serde_json::Value = serde_json::from_slice(&asked.stdout).unwrap();
+    assert_eq!(asked.status.code(), Some(1));
+    let different = document["decisions"]["different"].as_array().unwrap();
+    assert!(different.contains(&"sysctl*".into()), "{document}");
+    let operations = default_target().op_table_len();
+    assert_eq!(document["decisions"]["equal"], operations - different.len());
 }
 
 #[test]

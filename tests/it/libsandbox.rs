@@ -214,6 +214,27 @@ fn selfcheck_without_a_library_checks_the_recorded_digests() {
     assert_eq!(text, format!("native compiler against recorded blobs: {facts} of {facts} right\n"));
 }
 
+/// What is attached to an issue is written whatever the outcome, says where it was made, and has a row for each given file.
+#[test]
+fn selfcheck_writes_a_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (good, bad, report) = (path("good.sb"), path("bad.sb"), path("report.json"));
+    std::fs::write(&good, "(version 1)\n(deny default)\n").unwrap();
+    std::fs::write(&bad, "(version 1)\n(deny nothing)\n").unwrap();
+    let output = sbpl(&["selfcheck", &good, &bad, "-o", &report, "--libsandbox", "/nowhere/libsandbox.dylib"]);
+    assert_eq!(output.status.code(), Some(69));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains(&format!("not compared: {good}: ")) && text.contains("bytes, sha256 "), "{text}");
+    assert!(text.contains(&format!("not compared: {bad}: not compiled: unbound variable: nothing")), "{text}");
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
+    assert_eq!(report["sbpl"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(report["host"]["os"], std::env::consts::OS);
+    assert_eq!(report["library"]["path"], "/nowhere/libsandbox.dylib");
+    assert_eq!(report["recorded"]["right"], report["recorded"]["total"]);
+    assert_eq!(report["cases"].as_array().unwrap().len(), sbpl::compile::golden::facts().len() + 2);
+}
+
 /// A library that gives other bytes is found out, case by case.
 #[test]
 fn selfcheck_names_what_differs() {
