@@ -9,7 +9,7 @@
 //! - where simplification moved edges past decided tests they are moved back first (`line`), so that rules stand one behind the
 //!   other; what is still entangled then is written out (`condition`);
 //! - number masks, the rules for `(target self)`, `flow-divert` and the inferred system calls are taken out
-//!   (`spec/codegen-rules.md` §3, §6): the compiler puts them in again;
+//!   (`subject`; `spec/codegen-rules.md` §3, §6): the compiler puts them in again;
 //! - tests of united patterns are given as the strings that were united, in an order that gives the same record.
 //!
 //! Where two readings are possible, [`Choices`] tells which to take; [`verify`] compiles the text and compares.
@@ -24,6 +24,8 @@ mod leaf;
 mod line;
 mod loads;
 mod operation;
+mod subject;
+mod text;
 mod verify;
 
 pub use draft::{Choices, Draft, decompile};
