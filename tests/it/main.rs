@@ -20,6 +20,7 @@ mod lifecycle;
 mod lint;
 mod linux_operations;
 mod policy_text;
+mod readme;
 mod report;
 mod run;
 mod schemas;
