@@ -92,7 +92,7 @@ impl Args {
         // Diagrams of whole systems are full soon, and gates decide.
         let budget = Budget { nodes: 1 << 17, ..Budget::default() };
         let mut comparison = Comparison::new(blob, again, budget).map_err(|error| match error {
-            CompareError::Graph(error) => graph_failure(&self.file.path, &error),
+            CompareError::Graph { error, .. } => graph_failure(&self.file.path, &error),
             other => Failure::new(Exit::BadInput, CODE_TARGETS, other.to_string()),
         })?;
         let mut decisions =

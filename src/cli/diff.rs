@@ -36,7 +36,8 @@ pub(super) struct Args {
     a: PathBuf,
     /// Profile or compiled profile.
     b: PathBuf,
-    /// What to compare; for blob a profile is compiled first. Without it: text for two profiles, blob for two compiled ones, semantic for one of each.
+    /// What to compare; for blob a profile is compiled first. Without it: text for two profiles, blob for two compiled ones, semantic
+    /// for one of each and for named profiles of collections.
     #[arg(long, value_enum)]
     mode: Option<Mode>,
     /// Only check, over all requests: both answer alike, B allows whatever A allows, or nothing is allowed by both.
@@ -73,11 +74,21 @@ enum Check {
 
 impl Args {
     pub(super) fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
+        let standard_input = Path::new("-");
+        if self.a == standard_input && self.b == standard_input {
+            return Err(Failure::new(Exit::Usage, CODE_MODE, "only one side can be standard input"));
+        }
+        let named = self.profile_a.is_some() || self.profile_b.is_some();
+        if named && self.mode.is_some_and(|mode| mode != Mode::Semantic) {
+            let message = "--profile-a and --profile-b choose what --mode semantic compares";
+            return Err(Failure::new(Exit::Usage, CODE_MODE, message));
+        }
         let a = self.source(context, &self.a, &self.shim_a)?;
         let b = self.source(context, &self.b, &self.shim_b)?;
         let mode = match (self.mode, self.check) {
             (_, Some(_)) => Mode::Semantic,
             (Some(mode), None) => mode,
+            (None, None) if named => Mode::Semantic,
             (None, None) => match [&a, &b].map(|source| blob_file::is_blob(source.text())) {
                 [false, false] => Mode::Text,
                 [true, true] => Mode::Blob,
@@ -146,7 +157,9 @@ impl Args {
             Side::Blob(program) => semantic::Side::Program(program, profile.as_deref()),
         });
         let mut comparison = Comparison::new(a, b, Budget::default()).map_err(|error| match error {
-            semantic::CompareError::Graph(error) => side::graph_failure(&self.a, &error),
+            semantic::CompareError::Graph { side, error } => {
+                side::graph_failure(if side == 0 { &self.a } else { &self.b }, &error)
+            }
             other => Failure::new(Exit::BadInput, CODE_TARGETS, other.to_string())
                 .with_help("--target gives the system for which profiles are evaluated"),
         })?;

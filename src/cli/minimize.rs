@@ -128,7 +128,7 @@ impl Args {
                 input::evaluate(context, Source::new(setting.name.as_str(), Arc::clone(text)))?;
                 let fact =
                     Decides::unlike(setting, other, &file, text, Budget::default()).map_err(|error| match error {
-                        CompareError::Graph(error) => side::graph_failure(&path, &error),
+                        CompareError::Graph { error, .. } => side::graph_failure(&path, &error),
                         other => Failure::new(Exit::BadInput, super::diff::CODE_TARGETS, format!("{file}: {other}")),
                     })?;
                 let none = || MinimizeError::NotShown {

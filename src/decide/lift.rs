@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::atoms::{Atoms, Expr};
 use super::dag::{Dag, TooManyNodes};
-use super::graph::{GraphError, roots_of, target_of};
+use super::graph::{GraphError, check_places, roots_of, target_of};
 use super::store::Store;
 use crate::blob::{Argument, NodeId, Program, ProgramNode};
 use crate::pattern::Pattern;
@@ -33,6 +33,7 @@ impl Lifted {
     pub(crate) fn new(program: &Program, profile: Option<&str>, atoms: &mut Atoms) -> Result<Self, GraphError> {
         let target = target_of(program)?;
         let roots = roots_of(program, profile)?.to_vec();
+        check_places(program, target, &roots)?;
         let load = target.filter_named("%entitlement-load");
         let mut done: HashMap<Place, ()> = HashMap::new();
         let mut places = Vec::new();

@@ -348,3 +348,26 @@ fn every_filter_takes_a_value_by_name() {
         assert_eq!(again, request, "{name}");
     }
 }
+
+/// A node is another condition for each entitlement that can be loaded at it: where a blob makes a square of that, it is refused.
+#[test]
+fn loads_on_too_many_ways_are_refused() {
+    use crate::blob::{Argument, Generation, Program, Roots, Terminal};
+    let mut program = Program::new(Generation::Macos14);
+    let answer = |flags| Terminal { flags, modifiers: Vec::new() };
+    let (allow, deny) = (program.add_terminal(answer(0)), program.add_terminal(answer(5)));
+    let mut next = deny;
+    for number in 0..600 {
+        next = program.add_test(13, Argument::Integer(number), allow, next);
+    }
+    let mut behind = next;
+    for number in 0..600 {
+        let name = program.add_string(format!("e{number}").as_bytes());
+        let load = program.add_test(30, Argument::String(name), next, behind);
+        (next, behind) = (load, next);
+    }
+    program.roots = Roots::Single(vec![next; target().op_table_len()]);
+    assert_eq!(Graph::new(&program, None).unwrap_err(), GraphError::Loads);
+    let mut atoms = atoms::Atoms::canonical(target());
+    assert_eq!(lift::Lifted::new(&program, None, &mut atoms).unwrap_err(), GraphError::Loads);
+}

@@ -44,8 +44,13 @@ pub enum CompareError {
     #[error("profiles for different systems: {0} and {1}")]
     Targets(&'static str, &'static str),
     /// A blob that cannot be read as conditions.
-    #[error(transparent)]
-    Graph(#[from] GraphError),
+    #[error("{error}")]
+    Graph {
+        /// Which of the two: 0 is A, 1 is B.
+        side: usize,
+        /// Why.
+        error: GraphError,
+    },
 }
 
 /// What happens to one operation when A is replaced by B.
@@ -148,16 +153,19 @@ impl<'a> Comparison<'a> {
     /// # Errors
     /// [`CompareError`].
     pub fn bounded(a: Side<'a>, b: Side<'a>, bounds: &Bounds, budget: Budget) -> Result<Self, CompareError> {
-        let (target, other) = (target(a)?, target(b)?);
+        let of_side = |side: usize| move |error: GraphError| CompareError::Graph { side, error };
+        let (target, other) = (target(a).map_err(of_side(0))?, target(b).map_err(of_side(1))?);
         if target.name() != other.name() {
             return Err(CompareError::Targets(target.name(), other.name()));
         }
         let mut atoms = Atoms::canonical(target);
         let mut compiled = Vec::new();
-        for side in [a, b] {
+        for (number, side) in [a, b].into_iter().enumerate() {
             compiled.push(match side {
                 Side::Policy(policy) => Compiled::Rules(policy, Rules::new(policy, &mut atoms)),
-                Side::Program(program, profile) => Compiled::Graph(Lifted::new(program, profile, &mut atoms)?),
+                Side::Program(program, profile) => {
+                    Compiled::Graph(Lifted::new(program, profile, &mut atoms).map_err(of_side(number))?)
+                }
             });
         }
         let regions = bounds.each().map(|region| region.map(|region| region.compile(&mut atoms)));

@@ -74,7 +74,7 @@ impl Shim {
         let mut comparison = match Comparison::bounded(sides.0, sides.1, &bounds, budget) {
             Ok(comparison) => comparison,
             // Two policies of one target are always comparable, and no blob is involved.
-            Err(CompareError::Targets(..) | CompareError::Graph(_)) => return Ok(Kept::default()),
+            Err(CompareError::Targets(..) | CompareError::Graph { .. }) => return Ok(Kept::default()),
         };
         let (broken, undecided) = comparison.breaches().into_iter().partition(|breach| breach.found.is_ok());
         Ok(Kept { broken, undecided })

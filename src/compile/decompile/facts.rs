@@ -39,6 +39,11 @@ impl Facts {
         }
     }
 
+    /// How many outcomes are known.
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
+    }
+
     /// What holds on both ways.
     pub(super) fn keep_common(&mut self, other: &Self) {
         self.known.retain(|&(test, outcome)| other.outcome(test) == Some(outcome));

@@ -25,6 +25,11 @@ use crate::blob::{NodeId, Program, ProgramNode};
 const MAX_WALK: usize = 400;
 /// Tests that all walks of one program may meet.
 const MAX_WALKS: usize = 4_000_000;
+/// Walks of one program.
+const MAX_STARTS: usize = 2_000_000;
+/// Words of the table of which rule leads where, and outcomes that may be remembered at once: of hostile programs both grow with the
+/// square of the size.
+const MAX_TABLE: usize = 16_000_000;
 /// Times that the edges are gone over.
 const MAX_ROUNDS: usize = 8;
 /// The unfolded graph may have so many times the nodes, and then some.
@@ -53,14 +58,14 @@ pub(super) fn unfold<'p>(
 ) -> Option<Unfolded<'p>> {
     let mut graph = Graph { program, tests, steps: Vec::new(), tangled: FxHashSet::default() };
     let mut root = root;
-    let mut budget = MAX_WALKS;
+    let mut budget = (MAX_WALKS, MAX_STARTS);
     let mut limit = None;
     // What was moved back lets more be moved back.
     for _ in 0..MAX_ROUNDS {
         let mut work = Unfolding::of(&graph, root, through, budget);
         let limit = *limit.get_or_insert(MIN_GROWTH + MAX_GROWTH * work.order.len());
         let Some((steps, tangled, new_root, changed)) = work.round(root, limit) else { break };
-        budget = work.budget;
+        budget = (work.budget, work.starts);
         (graph.steps, graph.tangled, root) = (steps, tangled, new_root);
         if !changed {
             break;
@@ -129,10 +134,11 @@ struct Unfolding<'g> {
     order: Vec<NodeId>,
     position: FxHashMap<NodeId, usize>,
     budget: usize,
+    starts: usize,
 }
 
 impl<'g> Unfolding<'g> {
-    fn of(graph: &'g Graph<'_, '_>, root: NodeId, through: &'g [NodeId], budget: usize) -> Self {
+    fn of(graph: &'g Graph<'_, '_>, root: NodeId, through: &'g [NodeId], budget: (usize, usize)) -> Self {
         let mut order = Vec::new();
         let mut seen = FxHashSet::default();
         let mut pending = vec![(root, false)];
@@ -148,7 +154,8 @@ impl<'g> Unfolding<'g> {
         }
         order.reverse();
         let position = order.iter().enumerate().map(|(at, id)| (*id, at)).collect();
-        Self { graph, through, order, position, budget }
+        let (budget, starts) = budget;
+        Self { graph, through, order, position, budget, starts }
     }
 
     fn step(&self, id: NodeId) -> Option<Step> {
@@ -226,6 +233,10 @@ impl<'g> Unfolding<'g> {
 
     /// Whether every way from `start` on which `facts` hold leads to `end`.
     fn leads(&mut self, start: NodeId, end: NodeId, facts: &Facts) -> bool {
+        if self.starts == 0 {
+            return false;
+        }
+        self.starts -= 1;
         let last = self.position(end);
         let mut seen = FxHashSet::default();
         let mut pending = vec![start];
@@ -251,8 +262,12 @@ impl<'g> Unfolding<'g> {
 
     /// Moves the edges of every rule back, first rule first.
     fn pass(&mut self, root: NodeId, line: &[NodeId], limit: usize) -> Option<Pass> {
+        if line.len().div_ceil(64).saturating_mul(self.order.len()) > MAX_TABLE {
+            return None;
+        }
         let places: FxHashMap<NodeId, usize> = line.iter().enumerate().map(|(at, id)| (*id, at)).collect();
         let reaching = self.reaching(line);
+        let mut remembered = 0;
         let mut facts: FxHashMap<Place, Facts> = FxHashMap::from_iter([((0, root, 0), Facts::default())]);
         let mut pass = Pass { nodes: Vec::new(), owners: FxHashMap::default(), behind: FxHashMap::default(), moved: 0 };
         let mut copies = 0;
@@ -273,6 +288,7 @@ impl<'g> Unfolding<'g> {
                     known
                 });
                 if id == head {
+                    remembered += known[1].len();
                     pass.behind.insert(head, known[1].clone());
                 }
                 let old = [step.matched, step.unmatched];
@@ -303,9 +319,14 @@ impl<'g> Unfolding<'g> {
                     match facts.get_mut(&place) {
                         Some(facts) => facts.keep_common(&known),
                         None => {
+                            remembered += known.len();
                             facts.insert(place, known);
                         }
                     }
+                }
+                remembered -= here.len().min(remembered);
+                if remembered > MAX_TABLE {
+                    return None;
                 }
                 pass.nodes.push(((at, id, copy), step, targets));
                 if pass.nodes.len() > limit {
@@ -331,10 +352,19 @@ impl<'g> Unfolding<'g> {
         }
         let last = places.get(&end).copied().unwrap_or(line.len());
         let Some(words) = reaching.get(&end) else { return end };
-        for (place, &start) in line.iter().enumerate().take(last).skip(at + 1) {
-            let reaches = words.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 == 1);
-            if reaches && self.leads(start, end, known) {
-                return start;
+        for (number, &word) in words.iter().enumerate().skip((at + 1) / 64) {
+            let mut left = word;
+            while left != 0 {
+                let place = number * 64 + left.trailing_zeros() as usize;
+                left &= left - 1;
+                if place >= last {
+                    return end;
+                }
+                if let Some(&start) = line.get(place).filter(|_| place > at)
+                    && self.leads(start, end, known)
+                {
+                    return start;
+                }
             }
         }
         end
