@@ -14,7 +14,7 @@ use crate::compile::libsandbox::{Input, Library, LibraryError};
 use crate::compile::{self, CompileError, Limits, Unproven};
 use crate::diag::{Code, Diagnostic, SourceMap};
 
-/// Compile a profile. What the recorded 14.4.1 blobs do not settle about it is listed with --json as "unproven".
+/// Compile a profile, and say what about it the recorded blobs of macOS 14.4.1 do not settle.
 ///
 /// With --json: {"backend", "target", "size_bytes", "sha256", "header", "warnings": […], "unproven": [{"name", "reference", "text"}]}; with --backend libsandbox also "library": {"attempts", "failures", "distinct", "agreement"}.
 #[derive(Debug, clap::Args)]
@@ -28,6 +28,9 @@ pub(super) struct Args {
     /// Which compiler.
     #[arg(long, value_enum, default_value_t = Backend::Native, value_name = "BACKEND")]
     backend: Backend,
+    /// Compile for a system whose compiler is not known by the rules of macOS 14.4; --json lists that as unproven.
+    #[arg(long)]
+    any_target: bool,
     /// Another library than the system's, for --backend libsandbox.
     #[arg(long, value_name = "PATH")]
     libsandbox: Option<PathBuf>,
@@ -74,7 +77,7 @@ impl Args {
             return Err(Failure::new(Exit::Usage, CODE_NO_OUTPUT, message));
         }
         let product = match (self.backend, &self.file) {
-            (Backend::Native, Some(file)) => native(context, file)?,
+            (Backend::Native, Some(file)) => native(context, file, self.any_target)?,
             (Backend::Native, None) => {
                 let message = "--named asks the library for a profile of the system: give --backend libsandbox";
                 return Err(Failure::new(Exit::Usage, CODE_NO_OUTPUT, message));
@@ -84,6 +87,11 @@ impl Args {
         if let Some(output) = &self.output {
             let inputs: Vec<&Path> = self.file.iter().map(PathBuf::as_path).collect();
             files::write_atomically(context, output, &product.bytes, &inputs)?;
+        }
+        if !context.json {
+            for Unproven { name, text, .. } in &product.unproven {
+                context.tell(format!("not proven to be Apple's bytes: {name}: {text}"));
+            }
         }
         // With the blob on standard output there is no room for anything else.
         if context.json && self.output.as_deref() != Some(Path::new("-")) {
@@ -138,9 +146,10 @@ impl Args {
     }
 }
 
-fn native(context: &mut Context, file: &Path) -> Result<Product, Box<Failure>> {
+fn native(context: &mut Context, file: &Path, any_target: bool) -> Result<Product, Box<Failure>> {
     let evaluation = input::profile(context, file)?;
-    let compiled = compile::compile(&evaluation.policy, &Limits::default()).map_err(|error| failure(file, &error))?;
+    let compile = if any_target { compile::compile_by_known_rules } else { compile::compile };
+    let compiled = compile(&evaluation.policy, &Limits::default()).map_err(|error| failure(file, &error))?;
     let warnings = evaluation.warnings.iter().map(|warning| render::json(&evaluation.sources, warning)).collect();
     Ok(Product { bytes: compiled.bytes, warnings, unproven: compiled.unproven, library: None })
 }

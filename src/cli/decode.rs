@@ -5,9 +5,9 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::blob_file::{self, BlobFile};
+use super::compile::sha256;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::files;
@@ -56,11 +56,11 @@ impl Args {
         let piped = self.re_encode.as_deref() == Some(std::path::Path::new("-"));
         if context.json && !piped {
             let mut document = if self.list { list_json(&decoded) } else { decoded.to_json(&selection) };
-            document["sha256"] = json!(hex(&Sha256::digest(bytes)));
+            document["sha256"] = json!(sha256(bytes));
             if let (Some(again), Some(difference)) = (&again, first_difference) {
                 document["re_encoded"] = json!({
                     "size_bytes": again.len(),
-                    "sha256": hex(&Sha256::digest(again)),
+                    "sha256": sha256(again),
                     "identical": difference.is_none(),
                     "first_difference": difference,
                 });
@@ -99,10 +99,6 @@ impl Args {
 fn first_difference(before: &[u8], after: &[u8]) -> Option<usize> {
     let common = before.iter().zip(after).position(|(a, b)| a != b);
     common.or_else(|| (before.len() != after.len()).then(|| before.len().min(after.len())))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn list_json(decoded: &Decoded<'_>) -> Value {

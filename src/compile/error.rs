@@ -53,7 +53,7 @@ impl From<&CompileError> for Diagnostic {
         let diagnostic = Self::error(error.code(), error.to_string());
         match error {
             CompileError::Target { .. } => {
-                diagnostic.with_help("On a Mac of that system `--backend libsandbox` asks the system's own compiler.")
+                diagnostic.with_help("On a Mac of that system `--backend libsandbox` asks the system's own compiler; `--any-target` uses the rules of macos-14.4 where the system's format is known.")
             }
             CompileError::Limit { .. } => diagnostic.with_help("Split the profile or write fewer separate rules."),
             _ => diagnostic,

@@ -74,6 +74,21 @@ pub fn compile(policy: &Policy, limits: &Limits) -> Result<Compiled, CompileErro
     compile_as(policy, limits, Generation::Macos14)
 }
 
+/// Compiles `policy` for its target by the rules of 14.4.1, whatever system that is. What another system's compiler does otherwise is
+/// not known; [`Compiled::unproven`] says so.
+///
+/// # Errors
+/// [`CompileError`]: a target without a known format of compiled profiles, and what [`compile`] reports.
+pub fn compile_by_known_rules(policy: &Policy, limits: &Limits) -> Result<Compiled, CompileError> {
+    let target = policy.target().name();
+    let generation = Generation::ALL.into_iter().find(|generation| generation.target() == target);
+    let mut compiled = compile_as(policy, limits, generation.ok_or(CompileError::Target { target })?)?;
+    if !NATIVE_TARGETS.contains(&target) {
+        compiled.unproven.insert(0, unproven::SYSTEM);
+    }
+    Ok(compiled)
+}
+
 /// The operations whose programs differ between two single profiles, however each of them numbers and stores its nodes. A
 /// collection is compared by its first profile on the left side and not at all on the right.
 pub(crate) fn different_operations(a: &Program, b: &Program) -> Vec<OpId> {

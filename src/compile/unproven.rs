@@ -32,6 +32,13 @@ macro_rules! constructs {
     };
 }
 
+/// Another system than those of [`super::NATIVE_TARGETS`]; nothing in a policy shows it.
+pub(super) const SYSTEM: Unproven = Unproven {
+    name: "other-system",
+    reference: "docs/compiler.md",
+    text: "how the compiler of this system differs from that of 14.4.1, whose rules were used",
+};
+
 constructs! {
     UNION_MIXED "union-with-subpath" "docs/pattern-union.md" "order of subpaths, prefixes and regexes in one united pattern";
     UNION_MERGED "union-of-literals" "docs/pattern-union.md" "order of literals of equal length, and the place of an alternative merged from several";

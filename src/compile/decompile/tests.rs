@@ -152,13 +152,9 @@ fn arrays_and_several_regexes_go_there_and_back() {
         "(allow file-read* (regex #\"^/a/[0-9]+/b$\"))\n(deny file-read* (regex #\"^/b/[a-z]+/c$\"))\n\
          (allow mach-lookup (global-name-regex #\"^x[0-9]+y$\"))",
     ] {
-        let text = format!("(version 1)\n(deny default)\n{text}\n");
-        let source = Source::new("test", text.as_bytes());
-        let policy = evaluate(source, &NoImports, &EvalOptions::default()).unwrap().policy;
-        let bytes = crate::compile::compile(&policy, &crate::compile::Limits::default()).unwrap().bytes;
-        let found = verified(&bytes);
+        let found = verified(&compiled(text, Some(&[])));
         let again = String::from_utf8_lossy(&found.draft.text).into_owned();
-        assert_eq!(found.outcome, Outcome::Identical, "{text}{again}");
+        assert_eq!(found.outcome, Outcome::Identical, "{text}\n{again}");
     }
 }
 
@@ -179,13 +175,9 @@ fn every_modifier_goes_there_and_back() {
         "(allow file-read* (literal \"/a\") (with enable-state-flag \"seen\"))",
         "(allow file-read* (require-all (literal \"/a\") (state-flag \"seen\")))",
     ] {
-        let text = format!("(version 1)\n(deny default)\n{text}\n");
-        let source = Source::new("test", text.as_bytes());
-        let policy = evaluate(source, &NoImports, &EvalOptions::default()).unwrap().policy;
-        let bytes = crate::compile::compile(&policy, &crate::compile::Limits::default()).unwrap().bytes;
-        let found = verified(&bytes);
+        let found = verified(&compiled(text, Some(&[])));
         let again = String::from_utf8_lossy(&found.draft.text).into_owned();
-        assert_eq!(found.outcome, Outcome::Identical, "{text}{again}");
+        assert_eq!(found.outcome, Outcome::Identical, "{text}\n{again}");
     }
 }
 
