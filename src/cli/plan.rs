@@ -35,6 +35,9 @@ enum Verb {
         /// Profile or compiled profile: probes for what its rules name, with what the decision engine says of them.
         #[arg(long, value_name = "PROFILE|BLOB")]
         from: Option<PathBuf>,
+        /// A compiled profile that came with the system, to compare with --from: the plan runs the text, the blob that it compiles to, and this one.
+        #[arg(long, value_name = "BLOB", requires = "from")]
+        shipped: Option<PathBuf>,
         /// Folder for the files.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
@@ -60,12 +63,13 @@ impl Args {
     pub(super) fn run(self, context: &mut Context) -> Result<Exit, Box<Failure>> {
         match self.verb {
             Verb::Lint { plan } => lint(context, plan),
-            Verb::Build { template, from, out, overwrite, write_expected_matrix } => {
+            Verb::Build { template, from, shipped, out, overwrite, write_expected_matrix } => {
                 let (built, inputs) = match (template, from) {
                     (Some(template), _) => (of_template(context, &template, write_expected_matrix)?, vec![template]),
                     (None, from) => {
                         let from = from.unwrap_or_default();
-                        (derived::plan_of(context, &from, write_expected_matrix)?, vec![from])
+                        let built = derived::plan_of(context, &from, shipped.as_deref(), write_expected_matrix)?;
+                        (built, [from].into_iter().chain(shipped).collect())
                     }
                 };
                 write(context, built, &inputs, &out, overwrite)

@@ -140,6 +140,28 @@ pub fn derive(
     Ok(Derived { template, probes: count, shimmed: changed, undecided })
 }
 
+impl Derived {
+    /// Adds two forms of the profile `id`: the blob that its text compiles to, and the compiled profile at `shipped`. The same probes are
+    /// expected to be answered as of the text, so a run tells whether the three decide alike (`spec/probe-runner.md` section 6), and
+    /// `golden_decodes.json` holds header, digest, sections and op table of both blobs.
+    pub fn compare_with(&mut self, id: &str, shipped: &str) {
+        let Some(text) = self.template["profiles"].get(id).cloned() else { return };
+        for (form, path) in [("recompiled", None), ("shipped", Some(shipped))] {
+            let name = format!("{id}_{form}");
+            let mut profile = text.clone();
+            profile["profile_id"] = json!(name);
+            profile["mode"] = json!("blob");
+            if let Some(path) = path {
+                profile["profile_path"] = json!(path);
+            }
+            if let Some(profiles) = self.template["plan"]["profiles"].as_array_mut() {
+                profiles.push(json!(name));
+            }
+            self.template["profiles"][name] = profile;
+        }
+    }
+}
+
 fn probe(id: &str, action: &Action, filter: &str, expected: &str) -> Value {
     let mut probe = json!({
         "probe_id": id,

@@ -125,6 +125,28 @@ fn plans_from_profiles() {
     assert!(derived.shimmed > 0, "the base shim lets /tmp be asked about");
 }
 
+/// A plan that compares a profile with a shipped blob runs the text, what it compiles to, and the blob; the three decide alike, and
+/// `golden_decodes.json` shows that the two blobs are one.
+#[test]
+fn plans_compare_a_profile_with_a_shipped_blob() {
+    let Rules::Policy(policy) = input(PROFILE.as_bytes()).rules else { panic!() };
+    let blob = compile::compile(&policy, &compile::Limits::default()).unwrap().bytes;
+    let shimmed = shim::apply(shim::built_in("runtime-base").unwrap(), PROFILE.as_bytes(), None).unwrap().text;
+    let mut derived = probe::derive("p", "sb/p.sb", &input(PROFILE.as_bytes()), Some(&input(&shimmed))).unwrap();
+    derived.compare_with("p", "sb/p.shipped.sb.bin");
+    let (set, mut files) = built(&derived.template);
+    files.0.insert("sb/p.sb".to_owned(), PROFILE.as_bytes().to_vec());
+    files.0.insert("sb/p.shipped.sb.bin".to_owned(), blob);
+    assert_eq!(probe::lint(&set, &files), [""; 0]);
+    let out = tempfile::tempdir().unwrap();
+    let report = run_in(out.path(), "run", &set, &files, true).unwrap();
+    assert!(report.is_as_expected(), "{:?}", report.mismatches.mismatches);
+    assert_eq!(report.rows.len(), 3 * derived.probes);
+    let decodes: serde_json::Value = read(report.folder.join("golden_decodes.json"));
+    let digest = |id: &str| decodes["decodes"][id]["sha256"].as_str().unwrap().to_owned();
+    assert_eq!(digest("p_recompiled"), digest("p_shipped"));
+}
+
 /// A plan from a blob needs no text: targets come from its nodes, expectations from its graph.
 #[test]
 fn plans_from_blobs() {
