@@ -150,6 +150,22 @@ fn what_is_said_decides_as_the_profile() {
              (allow nvram-delete)",
         ),
         (
+            "a value to which several ways lead",
+            "(version 1)(deny default)(allow process-fork (require-entitlement \"e\" (entitlement-value #f)))\
+             (allow process-fork (require-entitlement \"e\" (entitlement-value-regex #\"^a+b*c?$\")))\
+             (allow process-fork (require-not (require-any (require-entitlement \"e\") (signing-identifier \"s\")\
+             (require-entitlement \"e\" (entitlement-value \"v\")))))(deny process-fork (uid 2))",
+        ),
+        (
+            "a value in a program whose alternatives are turned round",
+            r##"(version 2)
+             (allow default)
+             (allow system-sched (target-signing-identifier-prefix "kern.ostype") (target-signing-identifier "hw."))
+             (deny system-sched system* (require-all (%entitlement-is-present "com.apple.e1") (require-entitlement "com.apple.e1" (entitlement-value-regex #"^com\.apple\.")) (require-entitlement "com.apple.e1")) (require-entitlement "com.apple.e1" (entitlement-value #f)))
+             (deny system-info (require-not (require-entitlement "com.apple.e2" (entitlement-value "v2"))))
+             (allow system-info (info-type-prefix "a") (user-intent-extension "com.apple.app-sandbox.read" "com.apple.app-sandbox.read"))"##,
+        ),
+        (
             "flow-divert because of a condition that never holds",
             "(version 1)(allow default)(deny network*)\
              (allow network* (require-all (socket-option-name 256) (socket-option-name 5)))",

@@ -185,10 +185,11 @@ impl<'p> Writer<'_, 'p> {
                 self.unfiltered.push(rule);
             }
         }
+        // Before anything is turned round: a value looks at what was loaded before it.
+        loads::complete(self.target, &mut entries);
         if self.choices.reversed.contains(&operation) {
             entries.iter_mut().for_each(|entry| reverse_runs(&mut entry.filter));
         }
-        loads::complete(self.target, &mut entries);
         let mut rules = Vec::new();
         for Entry { filter, answer } in entries.into_iter().rev() {
             let answer = self.answer(answer)?;

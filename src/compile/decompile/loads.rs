@@ -26,6 +26,8 @@ impl Loaded {
         match (self, other) {
             (Self::Nowhere, known) | (known, Self::Nowhere) => known,
             (one, other) if one == other => one,
+            // A value is never looked at where nothing is loaded: what the ways are that lead to it, is known to the graph only.
+            (Self::Nothing, one @ Self::One(_)) | (one @ Self::One(_), Self::Nothing) => one,
             _ => Self::Several,
         }
     }
