@@ -137,7 +137,11 @@ impl Args {
             }
         })?;
         if context.json {
-            context.print_json(&difference);
+            let mut document = json!({ "mode": "blob" });
+            if let (Some(document), Value::Object(rows)) = (document.as_object_mut(), json!(difference)) {
+                document.extend(rows);
+            }
+            context.print_json(&document);
         } else {
             context.print(blob_text(&difference));
         }
@@ -240,6 +244,8 @@ fn changes(context: &mut Context, comparison: &mut Comparison) -> Exit {
             "undecided": counts.undecided,
             "operations": changes::rows(target, &all),
         }));
+    } else if counts.differing() + counts.undecided == 0 {
+        context.print(format!("equal: all {} operations decide alike\n", all.len()));
     } else {
         context.print(changes::text(target, &all));
     }
