@@ -5,6 +5,7 @@
 //! where they come from.
 
 mod apply;
+mod cont;
 mod forms;
 mod host;
 mod quasiquote;
@@ -13,12 +14,13 @@ pub use host::{Call, Failure, Host, Outcome};
 
 use std::sync::OnceLock;
 
+use self::cont::{Cont, State, traces};
 use super::builtins;
 use super::error::{ErrorKind, Limit, RunError, Trace, TraceKind};
 use super::heap::{Heap, Promise};
 use super::reader::read_all;
 use super::special::{FIXED, REBINDABLE};
-use super::value::{Env, Ref, Symbol, Value};
+use super::value::{Env, Symbol, Value};
 use crate::diag::Location;
 use crate::syntax::{SyntaxLimits, Tree, parse};
 
@@ -38,123 +40,6 @@ pub struct MachineLimits {
     pub heap_bytes: usize,
     /// Entries of the stack.
     pub depth: usize,
-}
-
-/// What happens with a value when it is there.
-#[derive(Debug, Clone, Copy)]
-enum Cont {
-    /// `form` waits for its operator or for the argument before `rest`; what is there begins at `base` of the value stack.
-    Arguments {
-        form: Value,
-        rest: Value,
-        env: Env,
-        base: u32,
-    },
-    If {
-        branches: Value,
-        env: Env,
-    },
-    Sequence {
-        rest: Value,
-        env: Env,
-    },
-    Define {
-        symbol: Symbol,
-        env: Env,
-    },
-    DefineMacro {
-        symbol: Symbol,
-        env: Env,
-    },
-    Set {
-        symbol: Symbol,
-        cell: Value,
-        env: Env,
-    },
-    Cond {
-        clauses: Value,
-        env: Env,
-    },
-    Arrow {
-        value: Value,
-        form: Value,
-        env: Env,
-    },
-    Case {
-        clauses: Value,
-        env: Env,
-    },
-    And {
-        rest: Value,
-        env: Env,
-    },
-    Or {
-        rest: Value,
-        env: Env,
-    },
-    Guard {
-        unless: bool,
-        body: Value,
-        env: Env,
-    },
-    /// The value of one binding of `let` has come; `rest` are the bindings after it.
-    Let {
-        form: Value,
-        rest: Value,
-        env: Env,
-        base: u32,
-    },
-    LetStar {
-        form: Value,
-        rest: Value,
-        symbol: Symbol,
-        env: Env,
-        first: bool,
-    },
-    LetRec {
-        form: Value,
-        rest: Value,
-        env: Env,
-        base: u32,
-    },
-    ConsStream {
-        expression: Value,
-        env: Env,
-    },
-    /// A macro's expansion has come and is evaluated where the macro was called.
-    Expanded {
-        env: Env,
-    },
-    KeepPromise {
-        promise: Ref,
-    },
-    /// A procedure of the program is running.
-    Call {
-        form: Value,
-        callee: Value,
-        run: u8,
-    },
-    /// A text of the host is running.
-    Text {
-        form: Value,
-        text: u32,
-    },
-}
-
-enum State {
-    /// Evaluate `expression`, the first element of `cell` if it was read.
-    Eval {
-        expression: Value,
-        cell: Value,
-        env: Env,
-    },
-    Return(Value),
-    /// Call the value at `base` of the value stack with those after it.
-    Apply {
-        form: Value,
-        env: Env,
-        base: usize,
-    },
 }
 
 /// Runs programs for a host.
@@ -504,16 +389,4 @@ impl<H: Host> Machine<H> {
 fn library() -> &'static Tree {
     static LIBRARY: OnceLock<Tree> = OnceLock::new();
     LIBRARY.get_or_init(|| parse(&include_bytes!("../library.scm")[..], &SyntaxLimits::default()).tree)
-}
-
-/// The calls and texts on a stack, innermost first.
-fn traces<'a>(stack: &'a [Cont], heap: &'a Heap) -> impl Iterator<Item = Trace> + 'a {
-    stack.iter().rev().filter_map(|cont| {
-        let (form, kind) = match *cont {
-            Cont::Call { form, callee, .. } => (form, TraceKind::Call(callee)),
-            Cont::Text { form, text } => (form, TraceKind::Text(text)),
-            _ => return None,
-        };
-        Some(Trace { form, location: heap.list_location(form), kind })
-    })
 }

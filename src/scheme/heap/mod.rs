@@ -3,40 +3,15 @@
 //! A profile is run once and is short, so nothing is collected: what a run allocates is bounded by the budget and freed with
 //! the heap at once. That also means that no list, however long or deep, is dropped cell by cell.
 
+mod environments;
+mod lists;
+
 use std::cell::Cell;
 use std::collections::HashMap;
 
 use super::value::{Env, Ref, Symbol, Value};
-use crate::diag::{Location, SourceId, Span};
-
-/// Where a pair was read.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct PairPlace {
-    source: SourceId,
-    element: Span,
-    list: Span,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Pair {
-    car: Value,
-    cdr: Value,
-    /// One past the index in `places`; 0 for pairs made by the program.
-    place: u32,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Binding {
-    symbol: Symbol,
-    value: Value,
-    next: u32,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Frame {
-    parent: Env,
-    first: u32,
-}
+use environments::{Binding, Frame};
+use lists::{Pair, PairPlace};
 
 /// A procedure or macro of the program.
 #[derive(Debug, Clone, Copy)]
@@ -63,8 +38,6 @@ pub(super) struct Port {
     pub(super) text: Vec<u8>,
     pub(super) at: usize,
 }
-
-const NONE: u32 = u32::MAX;
 
 /// All values of one run.
 #[derive(Debug)]
@@ -103,7 +76,7 @@ impl Heap {
             promises: Vec::new(),
             ports: Vec::new(),
             // Frame 0 stands for the global environment, whose variables are in `globals`.
-            frames: vec![Frame { parent: Env::GLOBAL, first: NONE }],
+            frames: vec![Frame::GLOBAL],
             bindings: Vec::new(),
             used: 0,
             budget,
@@ -183,124 +156,6 @@ impl Heap {
     /// Every name that is bound at top level.
     pub fn global_names(&self) -> impl Iterator<Item = &[u8]> {
         self.globals.iter().zip(&self.names).filter(|(value, _)| value.is_some()).map(|(_, name)| &**name)
-    }
-
-    /// A new pair.
-    pub fn cons(&mut self, car: Value, cdr: Value) -> Value {
-        self.charge(size_of::<Pair>());
-        self.pairs.push(Pair { car, cdr, place: 0 });
-        Value::Pair(self.pairs.len() as Ref - 1)
-    }
-
-    pub(super) fn cons_at(&mut self, car: Value, cdr: Value, source: SourceId, element: Span, list: Span) -> Value {
-        self.charge(size_of::<Pair>() + size_of::<PairPlace>());
-        self.places.push(PairPlace { source, element, list });
-        self.pairs.push(Pair { car, cdr, place: self.places.len() as u32 });
-        Value::Pair(self.pairs.len() as Ref - 1)
-    }
-
-    fn pair(&self, value: Value) -> Option<&Pair> {
-        match value {
-            Value::Pair(index) => self.pairs.get(index as usize),
-            _ => None,
-        }
-    }
-
-    /// Both halves of a pair.
-    pub fn split(&self, value: Value) -> Option<(Value, Value)> {
-        self.pair(value).map(|pair| (pair.car, pair.cdr))
-    }
-
-    /// The first half of a pair, `()` of anything else.
-    pub fn car(&self, value: Value) -> Value {
-        self.pair(value).map_or(Value::Nil, |pair| pair.car)
-    }
-
-    /// The second half of a pair, `()` of anything else.
-    pub fn cdr(&self, value: Value) -> Value {
-        self.pair(value).map_or(Value::Nil, |pair| pair.cdr)
-    }
-
-    pub(super) fn set_car(&mut self, pair: Value, value: Value) {
-        if let Value::Pair(index) = pair
-            && let Some(pair) = self.pairs.get_mut(index as usize)
-        {
-            pair.car = value;
-        }
-    }
-
-    pub(super) fn set_cdr(&mut self, pair: Value, value: Value) {
-        if let Value::Pair(index) = pair
-            && let Some(pair) = self.pairs.get_mut(index as usize)
-        {
-            pair.cdr = value;
-        }
-    }
-
-    /// Where the list that starts with `pair` was written.
-    pub fn list_location(&self, pair: Value) -> Option<Location> {
-        let place = self.place(pair)?;
-        Some(Location::new(place.source, place.list))
-    }
-
-    /// Where the first element of the list that starts with `pair` was written.
-    pub fn element_location(&self, pair: Value) -> Option<Location> {
-        let place = self.place(pair)?;
-        Some(Location::new(place.source, place.element))
-    }
-
-    fn place(&self, pair: Value) -> Option<&PairPlace> {
-        self.places.get(self.pair(pair)?.place.checked_sub(1)? as usize)
-    }
-
-    /// A new list of `items` with the tail `tail`; only the tail when the budget has no room for it.
-    pub fn list_with_tail(&mut self, items: &[Value], tail: Value) -> Value {
-        if !self.reserve(items.len().saturating_mul(size_of::<Pair>())) {
-            return tail;
-        }
-        items.iter().rev().fold(tail, |tail, &item| self.cons(item, tail))
-    }
-
-    /// A new list of `items`.
-    pub fn list(&mut self, items: &[Value]) -> Value {
-        self.list_with_tail(items, Value::Nil)
-    }
-
-    /// The elements of a list and whatever stands at its end (`()` for a proper one). A list that runs into itself is cut.
-    pub fn elements(&self, list: Value) -> (Vec<Value>, Value) {
-        let mut items = Vec::new();
-        let mut rest = list;
-        while let Some((car, cdr)) = self.split(rest) {
-            if items.len() > self.pairs.len() {
-                break;
-            }
-            items.push(car);
-            rest = cdr;
-        }
-        self.tick_cells(items.len());
-        (items, rest)
-    }
-
-    /// The elements of a proper list.
-    pub fn proper_list(&self, list: Value) -> Option<Vec<Value>> {
-        let (items, tail) = self.elements(list);
-        (tail == Value::Nil).then_some(items)
-    }
-
-    /// Number of elements; `None` for what is no proper list. Allocates nothing.
-    pub fn length(&self, list: Value) -> Option<usize> {
-        let mut count = 0;
-        let mut rest = list;
-        while let Some((_, cdr)) = self.split(rest) {
-            count += 1;
-            if count > self.pairs.len() {
-                self.tick_cells(count);
-                return None;
-            }
-            rest = cdr;
-        }
-        self.tick_cells(count);
-        (rest == Value::Nil).then_some(count)
     }
 
     /// A new string.
@@ -400,96 +255,6 @@ impl Heap {
             Value::Port(index) => self.ports.get_mut(index as usize),
             _ => None,
         }
-    }
-
-    /// A new environment inside `parent`.
-    pub(super) fn frame(&mut self, parent: Env) -> Env {
-        self.charge(size_of::<Frame>());
-        self.frames.push(Frame { parent, first: NONE });
-        Env(self.frames.len() as u32 - 1)
-    }
-
-    fn find(&self, symbol: Symbol, env: Env) -> Option<u32> {
-        let mut binding = self.frames.get(env.0 as usize)?.first;
-        let mut seen = 0;
-        let mut result = None;
-        while let Some(found) = self.bindings.get(binding as usize) {
-            seen += 1;
-            if found.symbol == symbol {
-                result = Some(binding);
-                break;
-            }
-            binding = found.next;
-        }
-        self.tick_cells(seen);
-        result
-    }
-
-    /// The value of `symbol` as seen from `env`.
-    pub(super) fn lookup(&self, symbol: Symbol, mut env: Env) -> Option<Value> {
-        let mut hops = 0;
-        while env != Env::GLOBAL {
-            if let Some(binding) = self.find(symbol, env) {
-                return self.bindings.get(binding as usize).map(|binding| binding.value);
-            }
-            env = self.frames.get(env.0 as usize)?.parent;
-            hops += 1;
-        }
-        self.tick_cells(hops);
-        self.global(symbol)
-    }
-
-    /// The value of `symbol` at top level.
-    pub fn global(&self, symbol: Symbol) -> Option<Value> {
-        self.globals.get(symbol.0 as usize).copied().flatten()
-    }
-
-    /// Binds `symbol` at top level.
-    pub fn define_global(&mut self, symbol: Symbol, value: Value) {
-        if let Some(slot) = self.globals.get_mut(symbol.0 as usize) {
-            *slot = Some(value);
-        }
-    }
-
-    /// Binds `symbol` in exactly this environment.
-    pub(super) fn define(&mut self, symbol: Symbol, value: Value, env: Env) {
-        if env == Env::GLOBAL {
-            return self.define_global(symbol, value);
-        }
-        if let Some(binding) = self.find(symbol, env).and_then(|at| self.bindings.get_mut(at as usize)) {
-            binding.value = value;
-        } else {
-            self.bind_new(symbol, value, env);
-        }
-    }
-
-    /// Binds `symbol` in an environment that does not have it yet.
-    pub(super) fn bind_new(&mut self, symbol: Symbol, value: Value, env: Env) {
-        self.charge(size_of::<Binding>());
-        let new = self.bindings.len() as u32;
-        if let Some(frame) = self.frames.get_mut(env.0 as usize) {
-            self.bindings.push(Binding { symbol, value, next: frame.first });
-            frame.first = new;
-        }
-    }
-
-    /// Changes the binding of `symbol` seen from `env`; false when there is none.
-    pub(super) fn assign(&mut self, symbol: Symbol, value: Value, mut env: Env) -> bool {
-        while env != Env::GLOBAL {
-            if let Some(binding) = self.find(symbol, env).and_then(|at| self.bindings.get_mut(at as usize)) {
-                binding.value = value;
-                return true;
-            }
-            env = match self.frames.get(env.0 as usize) {
-                Some(frame) => frame.parent,
-                None => Env::GLOBAL,
-            };
-        }
-        let bound = self.global(symbol).is_some();
-        if bound {
-            self.define_global(symbol, value);
-        }
-        bound
     }
 
     /// True when a walk that has `seen` so much must be going in circles.
