@@ -135,3 +135,24 @@ fn printed_regexes_parse_back_to_the_same_tree() {
         assert_eq!(regex::parse(&tree.to_source()).unwrap(), tree, "{text}");
     }
 }
+
+/// What is written as regex code is read again, and written the same: also where an empty alternative goes back by a jump, as the end
+/// of `x+` does.
+#[test]
+fn regex_code_is_read_back() {
+    for text in [
+        "^(c|(|b))x+y",
+        "(|(|b))/.*x*",
+        "(a|(|b)|c)x+",
+        "((|b)|c)x+",
+        "((a|(|b))|c+|(d?)?)/.*",
+        "(/x|([A-Z]|y)|b*)(x-0)+[a-c]",
+        "(.|(([ab]|[cd])|([A-Z]|-))|(|./|0?))$",
+        "(a+b+)+(|c)+",
+        "(a|(|b+))+",
+    ] {
+        let record = regex::code::encode(&regex::parse(text.as_bytes()).unwrap()).unwrap();
+        let again = regex::code::decode(&record).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(regex::code::encode(&again).unwrap(), record, "{text}");
+    }
+}

@@ -269,7 +269,8 @@ impl Parser<'_> {
         let closers = self.closers;
         for &(fork, out) in closers[at].iter().rev().filter(|(fork, _)| limit.is_none_or(|limit| *fork < limit)) {
             self.spend(1)?;
-            if !self.reaches(out, fork)? {
+            // A fork whose left branch is empty goes back by a jump too, but nothing leads to it from there.
+            if !self.reaches(out, fork)? && self.reaches(at, fork)? {
                 return Ok(Some((fork, out)));
             }
         }
