@@ -13,6 +13,8 @@ const DOMAIN: FilterId = FilterId(11);
 const TYPE: FilterId = FilterId(12);
 const TARGET: FilterId = FilterId(14);
 const VNODE_TYPE: FilterId = FilterId(29);
+const LOAD: FilterId = FilterId(30);
+const BOOLEAN: FilterId = FilterId(31);
 
 fn op(name: &str) -> OpId {
     default_target().operation_named(name).unwrap()
@@ -176,9 +178,7 @@ fn flags_and_modifiers_of_a_terminal() {
 /// An entitlement's value is tested behind its own load, even when two loads have the same value test.
 #[test]
 fn values_of_two_entitlements_are_not_confused() {
-    let load = |name: &str| test(FilterId(30), Arg::String(name.as_bytes().to_vec()));
-    let yes = test(FilterId(31), Arg::Bool(true));
-    let both = Filter::All(vec![load("a"), yes.clone(), load("b"), yes]);
+    let both = Filter::All(vec![is_true("a"), is_true("b")]);
     let program = compiled([rule(Action::Allow, &["file-read*"], Some(both))]).program;
     let count = |wanted: u8| {
         program
@@ -188,6 +188,39 @@ fn values_of_two_entitlements_are_not_confused() {
             .count()
     };
     assert_eq!((count(30), count(31)), (2, 2));
+}
+
+fn load(name: &str) -> Filter {
+    test(LOAD, Arg::String(name.as_bytes().to_vec()))
+}
+
+/// An entitlement is there and true.
+fn is_true(name: &str) -> Filter {
+    Filter::All(vec![load(name), test(BOOLEAN, Arg::Bool(true))])
+}
+
+/// An entitlement that is known to be there is loaded again where another one was loaded since and its value is asked for; where its
+/// value is not asked for it is not.
+#[test]
+fn an_entitlement_is_loaded_again_behind_another_one() {
+    let program = |last: Filter| {
+        let either = vec![Filter::All(vec![load("b"), literal("/b")]), Filter::All(vec![last, literal("/a")])];
+        let filter = Filter::All(vec![load("a"), Filter::Any(either)]);
+        compiled([rule(Action::Allow, &["file-read*"], Some(filter))]).program
+    };
+    let loads = |program: &Program| {
+        let is_load =
+            |node: &&ProgramNode| matches!(node, ProgramNode::Test { filter, .. } if FilterId(*filter) == LOAD);
+        program.nodes.iter().filter(is_load).count()
+    };
+    let asked = program(is_true("a"));
+    for (a, decision) in [(true, Action::Allow), (false, Action::Deny)] {
+        for b in [None, Some(true), Some(false)] {
+            let request = Request { path: "/a", vnode_type: 1, target_self: false, entitlements: [Some(a), b] };
+            assert_eq!(by_program(&asked, op("file-read*"), request), decision, "{request:?}");
+        }
+    }
+    assert_eq!((loads(&asked), loads(&program(load("a")))), (3, 2));
 }
 
 #[test]
@@ -203,19 +236,34 @@ struct Request {
     path: &'static str,
     vnode_type: u16,
     target_self: bool,
+    /// The values of `a` and `b`.
+    entitlements: [Option<bool>; 2],
+}
+
+impl Request {
+    /// The value of the entitlement called `name`.
+    fn entitlement(&self, name: &[u8]) -> Option<bool> {
+        self.entitlements[usize::from(name == b"b")]
+    }
 }
 
 const PATHS: &[&str] = &["/a", "/a/b", "/b", "/ab", "/c"];
 
-fn holds(filter: &Filter, request: Request) -> bool {
+/// Whether `filter` holds; `loaded` is the value of the entitlement that was loaded last.
+fn holds(filter: &Filter, request: Request, loaded: &mut Option<bool>) -> bool {
     match filter {
-        Filter::All(parts) => parts.iter().all(|part| holds(part, request)),
-        Filter::Any(parts) => parts.iter().any(|part| holds(part, request)),
-        Filter::Not(inner) => !holds(inner, request),
+        Filter::All(parts) => parts.iter().all(|part| holds(part, request, loaded)),
+        Filter::Any(parts) => parts.iter().any(|part| holds(part, request, &mut loaded.clone())),
+        Filter::Not(inner) => !holds(inner, request, &mut loaded.clone()),
         Filter::Test(test) => match (&test.arg, test.filter) {
             (Arg::Pattern(pattern), _) => pattern.matches(request.path.as_bytes(), &Variables::none()),
             (Arg::Integer(number), VNODE_TYPE) => *number == request.vnode_type,
             (Arg::Integer(_), TARGET) => request.target_self,
+            (Arg::String(name), LOAD) => {
+                *loaded = request.entitlement(name).or(*loaded);
+                request.entitlement(name).is_some()
+            }
+            (Arg::Bool(wanted), BOOLEAN) => *loaded == Some(*wanted),
             _ => false,
         },
     }
@@ -227,7 +275,7 @@ fn by_rules(policy: &Policy, operation: OpId, request: Request) -> Action {
     loop {
         for &id in policy.operation(current).filtered.iter().rev() {
             let rule = policy.get(id).unwrap();
-            if rule.filter.as_ref().is_some_and(|filter| holds(filter, request)) {
+            if rule.filter.as_ref().is_some_and(|filter| holds(filter, request, &mut None)) {
                 return rule.action;
             }
         }
@@ -242,6 +290,7 @@ fn by_rules(policy: &Policy, operation: OpId, request: Request) -> Action {
 fn by_program(program: &Program, operation: OpId, request: Request) -> Action {
     let Roots::Single(roots) = &program.roots else { panic!("a single profile") };
     let mut at: NodeId = roots[usize::from(operation.0)];
+    let mut loaded = None;
     loop {
         match *program.node(at).unwrap() {
             ProgramNode::Terminal(terminal) => {
@@ -255,6 +304,12 @@ fn by_program(program: &Program, operation: OpId, request: Request) -> Action {
                         code::run(&bytes, request.path.as_bytes(), &[]).unwrap()
                     }
                     Argument::Integer(number) if FilterId(filter) == VNODE_TYPE => number == request.vnode_type,
+                    Argument::Integer(number) if FilterId(filter) == BOOLEAN => loaded == Some(number == 1),
+                    Argument::String(name) => {
+                        let value = request.entitlement(&program.strings[name.index()]);
+                        loaded = value.or(loaded);
+                        value.is_some()
+                    }
                     _ => request.target_self,
                 };
                 at = if holds { matched } else { unmatched };
@@ -269,6 +324,8 @@ fn any_filter() -> impl Strategy<Value = Filter> {
         proptest::sample::select(PATHS).prop_map(subpath),
         (1_u16..4).prop_map(|number| test(VNODE_TYPE, Arg::Integer(number))),
         Just(test(TARGET, Arg::Integer(1))),
+        proptest::sample::select(&["a", "b"][..]).prop_map(load),
+        proptest::sample::select(&["a", "b"][..]).prop_map(is_true),
     ];
     leaf.prop_recursive(3, 8, 3, |inner| {
         prop_oneof![
@@ -292,11 +349,14 @@ proptest! {
     fn the_program_decides_as_the_rules(rules in proptest::collection::vec(any_rule(), 1..9)) {
         let policy = policy(rules);
         let program = compile(&policy, &Limits::default()).unwrap().program;
+        let values = [None, Some(false), Some(true)];
+        let entitlements = values.iter().flat_map(|a| values.map(|b| [*a, b]));
+        let rest: Vec<_> = entitlements.flat_map(|values| [(false, values), (true, values)]).collect();
         for operation in ["default", "file-read*", "file-read-data", "file-write-data", "file-write-setugid"].map(op) {
             for &path in PATHS {
                 for vnode_type in 0..4 {
-                    for target_self in [false, true] {
-                        let request = Request { path, vnode_type, target_self };
+                    for (target_self, entitlements) in &rest {
+                        let request = Request { path, vnode_type, target_self: *target_self, entitlements: *entitlements };
                         prop_assert_eq!(
                             by_program(&program, operation, request),
                             by_rules(&policy, operation, request)

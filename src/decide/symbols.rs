@@ -9,7 +9,7 @@
 //! two different beginnings. For all others more is considered possible than is: that there is no reading proves that there is no
 //! request, and a reading must be held against the patterns before it is believed.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::atoms::Column;
 use super::space::Undecided;
@@ -33,13 +33,23 @@ const MAX_LOOSE: usize = 6;
 /// Most variables, with what stands before them, that one question may be about.
 const MAX_GROUPS: usize = 4;
 
-/// Patterns that begin with the same bytes and the same variable.
+/// Patterns that begin with the same bytes and the same variable, as a walk reads them.
 struct Group {
     begin: Vec<u8>,
     name: Vec<u8>,
-    /// What follows the variable.
-    rests: Vec<(u32, Pattern)>,
+    /// The question of each pattern.
+    questions: Vec<u32>,
+    /// What follows the variable, by pattern.
     dfa: LazyDfa,
+}
+
+/// Patterns without which a walk need not go on.
+#[derive(Default)]
+struct Needed {
+    /// Numbers in the automaton of the plain patterns.
+    plain: Vec<u32>,
+    /// By group: numbers in its automaton.
+    rests: Vec<Vec<u32>>,
 }
 
 /// How far a group is in one reading.
@@ -56,62 +66,14 @@ struct Phase {
 /// # Errors
 /// [`Undecided`] when the budget of automaton states is spent, or there are too many variables.
 pub(crate) fn readings(column: &Column, questions: &[u32], limit: usize) -> Result<Vec<Reading>, Undecided> {
-    let mut plain: Vec<(u32, Pattern)> = Vec::new();
-    let mut loose: Vec<(u32, &Pattern)> = Vec::new();
-    let mut groups: Vec<Group> = Vec::new();
-    for number in questions {
-        let Some(open) = column.open_pattern(*number) else {
-            let pattern = column.questions.get_index(*number as usize).and_then(|question| question.pattern());
-            plain.extend(pattern.map(|pattern| (*number, pattern)));
-            continue;
-        };
-        let Some((begin, name, rest)) = take_apart(open) else {
-            loose.push((*number, open));
-            continue;
-        };
-        let name = name.to_ascii_lowercase();
-        match groups.iter_mut().find(|group| group.begin == begin && group.name == name) {
-            Some(group) => group.rests.push((*number, rest)),
-            None => {
-                let dfa = LazyDfa::new(Nfa::new(), 0);
-                groups.push(Group { begin, name, rests: vec![(*number, rest)], dfa });
-            }
-        }
-    }
-    if loose.len() > MAX_LOOSE || groups.len() > MAX_GROUPS {
-        return Err(Undecided::Trials);
-    }
-    for group in &mut groups {
-        let mut nfa = Nfa::new();
-        for (_, rest) in &group.rests {
-            nfa.add(rest, &Variables::none());
-        }
-        group.dfa = LazyDfa::new(nfa, limit);
-    }
-    let mut nfa = Nfa::new();
-    for (_, pattern) in &plain {
-        nfa.add(pattern, &Variables::none());
-    }
-    for (_, pattern) in &loose {
-        let mut anything = Variables::none();
-        pattern.free_variables().for_each(|name| anything.set(name, Meaning::Anything));
-        nfa.add(pattern, &anything);
-    }
-    let domain = column.domain().pattern().map(|domain| nfa.add(&domain, &Variables::none()));
-    let walk = Walk { plain: LazyDfa::new(nfa, limit), domain, groups, limit };
-    let found = walk.run()?;
+    let asked = Asked::new(column, questions.iter().copied())?;
+    let mut seen: HashSet<(Vec<u64>, BTreeSet<u32>)> = HashSet::new();
+    let keep = |matching: &[u64], behind: &BTreeSet<u32>| seen.insert((matching.to_vec(), behind.clone()));
+    let found = asked.walk(column, Needed::default(), limit).run(keep, usize::MAX)?;
     let mut out = Vec::new();
     for Found { matching, behind, text, variables } in found {
-        let mut yes: BTreeSet<u32> = BTreeSet::new();
-        yes.extend(
-            plain.iter().enumerate().filter(|(place, _)| contains(&matching, *place)).map(|(_, (each, _))| *each),
-        );
-        yes.extend(behind);
-        let may: Vec<u32> = (plain.len()..)
-            .zip(&loose)
-            .filter(|(place, _)| contains(&matching, *place))
-            .map(|(_, (number, _))| *number)
-            .collect();
+        let yes = asked.holding(&matching, &behind);
+        let may = asked.possible(&matching);
         for subset in 0..1usize << may.len() {
             let chosen =
                 may.iter().enumerate().filter(|(place, _)| subset >> place & 1 == 1).map(|(_, number)| *number);
@@ -120,6 +82,124 @@ pub(crate) fn readings(column: &Column, questions: &[u32], limit: usize) -> Resu
         }
     }
     Ok(out)
+}
+
+/// The shortest subject, with values of the variables, for which each question comes out as in `outcomes`; `None` when there is
+/// none. Other questions are not looked at, nor patterns of other shapes that are to fail.
+///
+/// # Errors
+/// As [`readings`].
+pub(crate) fn reading(
+    column: &Column,
+    outcomes: &BTreeMap<u32, bool>,
+    limit: usize,
+) -> Result<Option<Reading>, Undecided> {
+    let is_loose = |question: u32| column.open_pattern(question).is_some_and(|open| take_apart(open).is_none());
+    let questions = outcomes.iter().filter(|(question, holds)| **holds || !is_loose(**question));
+    let asked = Asked::new(column, questions.map(|(question, _)| *question))?;
+    let wanted = |question: u32| outcomes.get(&question) == Some(&true);
+    let needed = asked.needed(wanted);
+    let yes: BTreeSet<u32> = asked.exact().filter(|question| wanted(*question)).collect();
+    let keep = |matching: &[u64], behind: &BTreeSet<u32>| {
+        asked.possible(matching).len() == asked.loose.len() && asked.holding(matching, behind) == yes
+    };
+    let found = asked.walk(column, needed, limit).run(keep, 1)?;
+    Ok(found.into_iter().next().map(|Found { text, variables, .. }| Reading { yes, text, variables }))
+}
+
+/// Questions by the shape of their patterns.
+struct Asked<'c> {
+    /// Without variables.
+    plain: Vec<(u32, Pattern)>,
+    /// Of other shapes.
+    loose: Vec<(u32, &'c Pattern)>,
+    groups: Vec<Beginning>,
+}
+
+/// Patterns that begin with the same bytes and the same variable.
+struct Beginning {
+    begin: Vec<u8>,
+    name: Vec<u8>,
+    /// What follows the variable.
+    rests: Vec<(u32, Pattern)>,
+}
+
+impl<'c> Asked<'c> {
+    fn new(column: &'c Column, questions: impl Iterator<Item = u32>) -> Result<Self, Undecided> {
+        let mut asked = Self { plain: Vec::new(), loose: Vec::new(), groups: Vec::new() };
+        for number in questions {
+            let Some(open) = column.open_pattern(number) else {
+                let pattern = column.questions.get_index(number as usize).and_then(|question| question.pattern());
+                asked.plain.extend(pattern.map(|pattern| (number, pattern)));
+                continue;
+            };
+            let Some((begin, name, rest)) = take_apart(open) else {
+                asked.loose.push((number, open));
+                continue;
+            };
+            let name = name.to_ascii_lowercase();
+            match asked.groups.iter_mut().find(|group| group.begin == begin && group.name == name) {
+                Some(group) => group.rests.push((number, rest)),
+                None => asked.groups.push(Beginning { begin, name, rests: vec![(number, rest)] }),
+            }
+        }
+        match asked.loose.len() > MAX_LOOSE || asked.groups.len() > MAX_GROUPS {
+            true => Err(Undecided::Trials),
+            false => Ok(asked),
+        }
+    }
+
+    /// The questions whose outcome a walk tells.
+    fn exact(&self) -> impl Iterator<Item = u32> {
+        let rests = self.groups.iter().flat_map(|group| &group.rests);
+        self.plain.iter().chain(rests).map(|(question, _)| *question)
+    }
+
+    /// What must stay possible for those questions to hold that are `wanted`.
+    fn needed(&self, wanted: impl Fn(u32) -> bool) -> Needed {
+        let places = |of: &[(u32, Pattern)]| {
+            (0u32..).zip(of).filter(|(_, (question, _))| wanted(*question)).map(|(place, _)| place).collect()
+        };
+        let loose = (self.plain.len() as u32..).zip(&self.loose).map(|(place, _)| place);
+        let mut plain: Vec<u32> = places(&self.plain);
+        plain.extend(loose);
+        Needed { plain, rests: self.groups.iter().map(|group| places(&group.rests)).collect() }
+    }
+
+    fn walk(&self, column: &Column, mut needed: Needed, limit: usize) -> Walk {
+        let mut nfa = Nfa::new();
+        for (_, pattern) in &self.plain {
+            nfa.add(pattern, &Variables::none());
+        }
+        for (_, pattern) in &self.loose {
+            let mut anything = Variables::none();
+            pattern.free_variables().for_each(|name| anything.set(name, Meaning::Anything));
+            nfa.add(pattern, &anything);
+        }
+        let domain = column.domain().pattern().map(|domain| nfa.add(&domain, &Variables::none()));
+        needed.plain.extend(domain);
+        let groups = self.groups.iter().map(|group| {
+            let mut nfa = Nfa::new();
+            for (_, rest) in &group.rests {
+                nfa.add(rest, &Variables::none());
+            }
+            let questions = group.rests.iter().map(|(question, _)| *question).collect();
+            Group { begin: group.begin.clone(), name: group.name.clone(), questions, dfa: LazyDfa::new(nfa, limit) }
+        });
+        Walk { plain: LazyDfa::new(nfa, limit), domain, needed, groups: groups.collect(), limit }
+    }
+
+    /// The questions that hold, but for the loose ones.
+    fn holding(&self, matching: &[u64], behind: &BTreeSet<u32>) -> BTreeSet<u32> {
+        let plain = self.plain.iter().enumerate().filter(|(place, _)| contains(matching, *place));
+        plain.map(|(_, (each, _))| *each).chain(behind.iter().copied()).collect()
+    }
+
+    /// The loose questions that some values of their variables make hold.
+    fn possible(&self, matching: &[u64]) -> Vec<u32> {
+        let loose = (self.plain.len()..).zip(&self.loose).filter(|(place, _)| contains(matching, *place));
+        loose.map(|(_, (number, _))| *number).collect()
+    }
 }
 
 /// What stands before the only free variable of `pattern`, its name, and a pattern of what follows it; `None` for any other
@@ -170,6 +250,7 @@ type Place = (DfaState, Vec<Phase>);
 struct Walk {
     plain: LazyDfa,
     domain: Option<u32>,
+    needed: Needed,
     groups: Vec<Group>,
     limit: usize,
 }
@@ -190,34 +271,42 @@ struct Found {
 }
 
 impl Walk {
-    fn run(mut self) -> Result<Vec<Found>, Undecided> {
+    /// The first `most` subjects that `keep` wants, told which patterns match and which questions of groups hold.
+    fn run(
+        mut self,
+        mut keep: impl FnMut(&[u64], &BTreeSet<u32>) -> bool,
+        most: usize,
+    ) -> Result<Vec<Found>, Undecided> {
         let bytes = self.bytes();
         let phases = self.groups.iter().map(|_| Phase { at: Some(0), behind: BTreeSet::new() }).collect();
         let start: Place = (self.plain.start(), phases);
-        let mut known: HashMap<Place, ()> = HashMap::from([(start.clone(), ())]);
+        let mut known: HashSet<Place> = HashSet::from([start.clone()]);
         let mut places: Vec<(Place, Option<Way>)> = vec![(start, None)];
         let mut queue = VecDeque::from([0usize]);
-        let mut seen: HashMap<(Vec<u64>, BTreeSet<u32>), ()> = HashMap::new();
         let mut out = Vec::new();
         while let Some(here) = queue.pop_front() {
             let (state, phases) = places[here].0.clone();
-            let matching = self.plain.accepts(state).to_vec();
-            if self.domain.is_none_or(|domain| contains(&matching, domain as usize)) {
+            let matching = self.plain.accepts(state);
+            if self.domain.is_none_or(|domain| contains(matching, domain as usize)) {
                 let behind = self.behind(&phases);
-                if seen.insert((matching.clone(), behind.clone()), ()).is_none() {
+                if keep(matching, &behind) {
+                    let matching = matching.to_vec();
                     let (text, variables) = self.spell(&places, here, &behind);
                     out.push(Found { matching, behind, text, variables });
+                    if out.len() >= most {
+                        return Ok(out);
+                    }
                 }
             }
             for byte in &bytes {
                 let class = self.plain.class(*byte);
                 let next = self.plain.step(state, class)?;
-                if self.domain.is_some_and(|domain| !self.plain.is_alive(next, domain)) {
+                if self.needed.plain.iter().any(|pattern| !self.plain.is_alive(next, *pattern)) {
                     continue;
                 }
                 for (phases, ends) in self.after(&phases, *byte)? {
                     let place = (next, phases);
-                    if known.insert(place.clone(), ()).is_none() {
+                    if self.is_open(&place.1) && known.insert(place.clone()) {
                         if places.len() >= self.limit {
                             return Err(Undecided::States);
                         }
@@ -228,6 +317,15 @@ impl Walk {
             }
         }
         Ok(out)
+    }
+
+    /// Whether the needed patterns of groups can match yet.
+    fn is_open(&self, phases: &[Phase]) -> bool {
+        let mut groups = phases.iter().zip(&self.groups).zip(&self.needed.rests);
+        groups.all(|((phase, group), needed)| {
+            let can = |rest: &u32| phase.behind.iter().any(|state| group.dfa.is_alive(*state, *rest));
+            phase.at.is_some() || needed.iter().all(can)
+        })
     }
 
     /// One byte of each kind that something tells apart, readable ones where there is a choice.
@@ -259,7 +357,7 @@ impl Walk {
             for state in &phase.behind {
                 let next = group.dfa.step(*state, class)?;
                 // A value after which nothing can match any more is as good as none.
-                if (0..group.rests.len()).any(|rest| group.dfa.is_alive(next, rest as u32)) {
+                if (0..group.questions.len()).any(|rest| group.dfa.is_alive(next, rest as u32)) {
                     behind.insert(next);
                 }
             }
@@ -293,8 +391,8 @@ impl Walk {
         for (phase, group) in phases.iter().zip(&self.groups) {
             for state in &phase.behind {
                 let accepts = group.dfa.accepts(*state);
-                let holds = group.rests.iter().enumerate().filter(|(place, _)| contains(accepts, *place));
-                out.extend(holds.map(|(_, (number, _))| *number));
+                let holds = group.questions.iter().enumerate().filter(|(place, _)| contains(accepts, *place));
+                out.extend(holds.map(|(_, question)| *question));
             }
         }
         out
@@ -321,7 +419,7 @@ impl Walk {
         let mut values = Vec::new();
         for (number, group) in self.groups.iter().enumerate() {
             let attribute = variables::attribute(&group.name);
-            let holds = group.rests.iter().any(|(rest, _)| behind.contains(rest));
+            let holds = group.questions.iter().any(|question| behind.contains(question));
             let value = |(_, from_end): &(usize, usize)| text.get(group.begin.len()..text.len() - from_end);
             let texts = ends.iter().filter(|(group, _)| *group == number && holds).filter_map(value);
             let texts: Vec<Vec<u8>> = texts.map(<[u8]>::to_vec).collect();
@@ -373,7 +471,48 @@ mod tests {
             .prop_map(|(kind, variable, rest)| Pattern::new(kind, format!("a{variable}{rest}"), true).unwrap())
     }
 
+    /// The questions of `patterns` that hold.
+    fn holding(patterns: &[Pattern], text: &[u8], variables: &Variables) -> BTreeSet<u32> {
+        (0u32..).zip(patterns).filter(|(_, each)| each.matches(text, variables)).map(|(place, _)| place).collect()
+    }
+
     proptest! {
+        /// One reading is found exactly where some string and value have these outcomes; it has them, and is as short as any.
+        #[test]
+        fn a_reading_is_found_where_there_is_one(
+            wanted in prop::collection::vec((pattern(), prop::option::of(any::<bool>())), 1..5),
+        ) {
+            let (patterns, asked): (Vec<Pattern>, Vec<Option<bool>>) = wanted.into_iter().unzip();
+            let atoms = atoms(&patterns);
+            let column = atoms.column(0).unwrap();
+            let mut outcomes: BTreeMap<u32, bool> = BTreeMap::new();
+            for (pattern, asked) in patterns.iter().zip(asked) {
+                let question = column.questions.iter().position(|each| each.pattern().as_ref() == Some(pattern)).unwrap();
+                outcomes.extend(asked.map(|holds| (question as u32, holds)));
+            }
+            let patterns: Vec<Pattern> = column.questions.iter().filter_map(|question| question.pattern()).collect();
+            let fits = |text: &[u8], variables: &Variables| {
+                let yes = holding(&patterns, text, variables);
+                outcomes.iter().all(|(question, holds)| yes.contains(question) == *holds)
+            };
+            let found = reading(column, &outcomes, 10_000).unwrap();
+            if let Some(Reading { text, variables: values, .. }) = &found {
+                let mut variables = Variables::none();
+                if let Some((_, Value::Strings(all))) = values.first() {
+                    variables.add("v", all[0].clone());
+                }
+                prop_assert!(fits(text, &variables), "{patterns:?} {outcomes:?} {found:?}");
+            }
+            let least = found.map_or(usize::MAX, |found| found.text.len());
+            for text in strings(4).iter().filter(|text| !text.is_empty() && text.len() < least) {
+                for value in strings(2).iter().filter(|value| !value.is_empty()) {
+                    let mut variables = Variables::none();
+                    variables.add("v", value.clone());
+                    prop_assert!(!fits(text, &variables), "{patterns:?} {outcomes:?} {text:?} {value:?}");
+                }
+            }
+        }
+
         /// Against every string and every value: what holds at once is found, and what is found holds.
         #[test]
         fn readings_are_those_that_exist(wanted in prop::collection::vec(pattern(), 1..4)) {
@@ -381,9 +520,7 @@ mod tests {
             let column = atoms.column(0).unwrap();
             let questions: Vec<u32> = (0..column.questions.len() as u32).collect();
             let patterns: Vec<Pattern> = column.questions.iter().filter_map(|question| question.pattern()).collect();
-            let holding = |text: &[u8], variables: &Variables| -> BTreeSet<u32> {
-                (0u32..).zip(&patterns).filter(|(_, each)| each.matches(text, variables)).map(|(place, _)| place).collect()
-            };
+            let holding = |text: &[u8], variables: &Variables| holding(&patterns, text, variables);
             let found = readings(column, &questions, 10_000).unwrap();
             for reading in &found {
                 let mut variables = Variables::none();

@@ -3,8 +3,8 @@
 //! Both sides become roots of one decision diagram, operation by operation. Equal roots are equal answers, and operations
 //! with the same pair of roots are decided once. Where roots differ, [`decide`](crate::decide) searches for a request that
 //! one side allows and the other refuses; the request that is found is the witness, and when none exists the difference is
-//! one that no request can show. Where a diagram grows too large, the same is asked of gates and a SAT solver. A spent budget leaves
-//! an operation *undecided*, and says so.
+//! one that no request can show. Where a diagram grows too large, or patterns hold variables in a way that its search does not cover,
+//! the same is asked of gates and a SAT solver. A spent budget leaves an operation *undecided*, and says so.
 //!
 //! Only verdicts are compared. Modifiers (`no-log`, `send-signal` …) are the business of [`rules`](super::rules).
 
@@ -224,7 +224,8 @@ impl<'a> Comparison<'a> {
     /// # Errors
     /// [`Undecided`].
     pub fn widened(&mut self, operation: OpId) -> Result<Option<Request>, Undecided> {
-        self.find(operation, |dag, a, b| dag.ite(a, Root::DENY, b))
+        let found = self.find(operation, |dag, a, b| dag.ite(a, Root::DENY, b));
+        found.or_else(|_| self.gated().find(operation, |a, b| [!a, b]))
     }
 
     /// A request on `operation` that A allows and B refuses. B is implied by A when there is none.
@@ -232,7 +233,8 @@ impl<'a> Comparison<'a> {
     /// # Errors
     /// [`Undecided`].
     pub fn narrowed(&mut self, operation: OpId) -> Result<Option<Request>, Undecided> {
-        self.find(operation, |dag, a, b| dag.ite(b, Root::DENY, a))
+        let found = self.find(operation, |dag, a, b| dag.ite(b, Root::DENY, a));
+        found.or_else(|_| self.gated().find(operation, |a, b| [a, !b]))
     }
 
     /// A request on `operation` that both allow. The sides are disjoint when there is none.
@@ -240,38 +242,37 @@ impl<'a> Comparison<'a> {
     /// # Errors
     /// [`Undecided`].
     pub fn shared(&mut self, operation: OpId) -> Result<Option<Request>, Undecided> {
-        self.find(operation, |dag, a, b| dag.and(a, b))
+        let found = self.find(operation, |dag, a, b| dag.and(a, b));
+        found.or_else(|_| self.gated().find(operation, |a, b| [a, b]))
     }
 
+    /// What happens to `operation`, by the diagram.
     fn change(&mut self, operation: OpId) -> Change {
-        let both = self.widened(operation).and_then(|widened| Ok((widened, self.narrowed(operation)?)));
-        Change::of(both)
+        let widened = self.find(operation, |dag, a, b| dag.ite(a, Root::DENY, b));
+        let narrowed = |widened| Ok((widened, self.find(operation, |dag, a, b| dag.ite(b, Root::DENY, a))?));
+        Change::of(widened.and_then(narrowed))
+    }
+
+    /// The same two sides as gates.
+    fn gated(&self) -> Gated<'_> {
+        let mut prover = Prover::new(&self.atoms, &self.exclusive, self.target, self.budget);
+        let roots = self.sides.iter().map(|side| side.roots(prover.store())).collect();
+        Gated { prover, roots }
     }
 
     /// What happens to each of `operations`, by gates instead of a diagram.
     fn changes_by_gates(&self, operations: impl Iterator<Item = OpId>) -> Vec<(OpId, Change)> {
-        let mut prover = Prover::new(&self.atoms, &self.exclusive, self.target, self.budget);
-        let roots: Result<Vec<Vec<Literal>>, TooManyNodes> =
-            self.sides.iter().map(|side| side.roots(prover.store())).collect();
-        let of = |side: usize, operation: OpId| {
-            let roots = roots.as_ref().map_err(|error| *error)?;
-            let root = roots.get(side).and_then(|roots| roots.get(usize::from(operation.0)).copied());
-            root.ok_or(TooManyNodes)
-        };
+        let mut gated = self.gated();
         let mut known: HashMap<(Literal, Literal, [bool; 3]), Change> = HashMap::new();
         let mut out = Vec::new();
         for operation in operations {
-            let change = match of(0, operation).and_then(|a| Ok((a, of(1, operation)?))) {
+            let change = match gated.sides(operation) {
                 Err(error) => Change::Undecided(error.into()),
                 Ok((a, b)) if a == b => Change::Equal,
                 Ok((a, b)) => {
-                    let mut found = |wanted: &[Literal]| -> Result<Option<Request>, Undecided> {
-                        let values = prover.find(operation, wanted)?;
-                        Ok(values.map(|values| Request { operation, values, closed: false }))
-                    };
                     let change = known.entry((a, b, self.kinds(operation))).or_insert_with(|| {
-                        let widened = found(&[!a, b]);
-                        Change::of(widened.and_then(|widened| Ok((widened, found(&[a, !b])?))))
+                        let widened = gated.find(operation, |a, b| [!a, b]);
+                        Change::of(widened.and_then(|widened| Ok((widened, gated.find(operation, |a, b| [a, !b])?))))
                     });
                     for_operation(change.clone(), operation)
                 }
@@ -314,6 +315,33 @@ impl<'a> Comparison<'a> {
             }
         }
         out
+    }
+}
+
+/// Two sides as gates, for conditions that no diagram holds and for patterns with variables that no walk covers.
+struct Gated<'c> {
+    prover: Prover<'c>,
+    /// By side, by operation.
+    roots: Result<Vec<Vec<Literal>>, TooManyNodes>,
+}
+
+impl Gated<'_> {
+    /// What A and B answer.
+    fn sides(&self, operation: OpId) -> Result<(Literal, Literal), TooManyNodes> {
+        let roots = self.roots.as_ref().map_err(|error| *error)?;
+        let of = |side: usize| roots.get(side)?.get(usize::from(operation.0)).copied();
+        of(0).zip(of(1)).ok_or(TooManyNodes)
+    }
+
+    /// A request on `operation` for which all conditions hold that `wanted` makes of the answers of A and B.
+    fn find(
+        &mut self,
+        operation: OpId,
+        wanted: impl Fn(Literal, Literal) -> [Literal; 2],
+    ) -> Result<Option<Request>, Undecided> {
+        let (a, b) = self.sides(operation)?;
+        let values = self.prover.find(operation, &wanted(a, b))?;
+        Ok(values.map(|values| Request { operation, values, closed: false }))
     }
 }
 

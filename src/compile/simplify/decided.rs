@@ -7,12 +7,13 @@
 //! Known is: the same test; a test that a match of a single-valued filter excludes ([`super::exclude`]). Not known: what is
 //! implied by a containment, anything after a non-match but the same test.
 //!
-//! Tests of an entitlement's value speak of the entitlement loaded last, so loading one makes them unknown again (ours; no case).
+//! Tests of an entitlement's value speak of the entitlement loaded last, so loading one makes them unknown again, and one that is
+//! known to be there is loaded again where another one was since (ours; no case).
 
 use super::exclude::Exclusions;
 use super::facts::Facts;
 use super::order::Scan;
-use crate::compile::graph::{Graph, NodeId};
+use crate::compile::graph::{Graph, NodeId, TestNode};
 
 /// Moves every edge that can be moved; true when one was.
 pub(super) fn pass(graph: &mut Graph, exclusions: &mut Exclusions) -> bool {
@@ -30,7 +31,7 @@ pub(super) fn pass(graph: &mut Graph, exclusions: &mut Exclusions) -> bool {
         let (Some(mut node), Some(mut known)) = (graph.test_node(id), facts[id.index()].take()) else { continue };
         for outcome in [true, false] {
             let edge = if outcome { &mut node.matched } else { &mut node.unmatched };
-            let forgotten = exclusions.learn(graph, &mut known, node.test, outcome);
+            let learnt = exclusions.learn(graph, &mut known, node.test, outcome);
             let end = follow(graph, exclusions, &known, *edge);
             changed |= end != *edge;
             *edge = end;
@@ -40,10 +41,7 @@ pub(super) fn pass(graph: &mut Graph, exclusions: &mut Exclusions) -> bool {
                     none => *none = Some(known.clone()),
                 }
             }
-            known.remove(node.test, outcome);
-            for (test, outcome) in forgotten {
-                known.add(test, outcome);
-            }
+            exclusions.unlearn(&mut known, learnt);
         }
         graph.set(id, node);
     }
@@ -54,10 +52,18 @@ pub(super) fn pass(graph: &mut Graph, exclusions: &mut Exclusions) -> bool {
 pub(super) fn follow(graph: &Graph, exclusions: &mut Exclusions, known: &Facts, mut end: NodeId) -> NodeId {
     while let Some(next) = graph.test_node(end) {
         match exclusions.outcome(graph, known, next.test) {
+            Some(true) if loads_again(graph, exclusions, known, next) => break,
             Some(true) => end = next.matched,
             Some(false) => end = next.unmatched,
             None => break,
         }
     }
     end
+}
+
+/// Whether `node`, which is known to match, loads what tests behind it look at and what was not loaded last on every way.
+fn loads_again(graph: &Graph, exclusions: &Exclusions, known: &Facts, node: TestNode) -> bool {
+    exclusions.is_load(graph, node.test)
+        && known.loaded != Some(node.test)
+        && exclusions.looks_back(graph, node.matched)
 }

@@ -18,7 +18,7 @@ use super::decided::follow;
 use super::exclude::Exclusions;
 use super::facts::Facts;
 use super::order::Scan;
-use crate::compile::graph::{Graph, NodeId, TestNode};
+use crate::compile::graph::{Graph, NodeId, TestId, TestNode};
 
 /// Exchanges `id` with one of its successors if that is possible.
 pub(super) fn edit(graph: &mut Graph, scan: &Scan, exclusions: &mut Exclusions, id: NodeId) -> Edit {
@@ -37,6 +37,10 @@ fn exchanged(
     id: NodeId,
     p: TestNode,
 ) -> Option<(NodeId, TestNode, TestNode)> {
+    // What is reached behind one of the two only would find something else loaded.
+    let loads = |before: TestId, after: TestId, beside: NodeId| {
+        [before, after].iter().any(|test| exclusions.is_load(graph, *test)) && exclusions.looks_back(graph, beside)
+    };
     let cheaper = |second: NodeId| {
         let q = graph.test_node(second)?;
         let (before, after) = (graph.test(p.test), graph.test(q.test));
@@ -44,7 +48,8 @@ fn exchanged(
         let possible = second != id
             && scan.has_one_way_in(second)
             && cost(target, after) < cost(target, before)
-            && !exclusions.depends(before.filter, after.filter);
+            && !exclusions.depends(before.filter, after.filter)
+            && !loads(p.test, q.test, if second == p.matched { p.unmatched } else { p.matched });
         possible.then_some(q)
     };
     if let Some(q) = cheaper(p.unmatched) {
@@ -78,20 +83,20 @@ fn exchanged(
 fn decides(graph: &Graph, exclusions: &mut Exclusions, first: TestNode, second: NodeId, then: TestNode) -> bool {
     let mut facts = Facts::none(graph.test_count());
     for (outcome, end) in [(true, first.matched), (false, first.unmatched)] {
-        exclusions.learn(graph, &mut facts, first.test, outcome);
+        let learnt = exclusions.learn(graph, &mut facts, first.test, outcome);
         if follow(graph, exclusions, &facts, end) != end {
             return true;
         }
         if end == second {
             for (outcome, end) in [(true, then.matched), (false, then.unmatched)] {
-                exclusions.learn(graph, &mut facts, then.test, outcome);
+                let learnt = exclusions.learn(graph, &mut facts, then.test, outcome);
                 if follow(graph, exclusions, &facts, end) != end {
                     return true;
                 }
-                facts.remove(then.test, outcome);
+                exclusions.unlearn(&mut facts, learnt);
             }
         }
-        facts.remove(first.test, outcome);
+        exclusions.unlearn(&mut facts, learnt);
     }
     false
 }

@@ -4,10 +4,10 @@
 //! filter fails when no value fits both: another number, patterns without a common string (`v3_two_filters`).
 //! [guess] `global-name` and `local-name` exclude each other (a column of the table, no case).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::facts::Facts;
-use crate::compile::graph::{Argument, Graph, TestId, TestKey};
+use crate::compile::graph::{Argument, Graph, NodeId, TestId, TestKey};
 use crate::compile::patterns;
 use crate::vocab::{FilterId, Target};
 
@@ -51,20 +51,48 @@ impl Exclusions {
         *self.known.entry((matched, other)).or_insert_with(|| disjoint(a, b))
     }
 
-    /// Adds an outcome to `facts` and gives those that it makes unknown.
-    pub(super) fn learn(&self, graph: &Graph, facts: &mut Facts, test: TestId, outcome: bool) -> Vec<(TestId, bool)> {
+    /// Adds an outcome to `facts`; what it gives takes the outcome back with [`Exclusions::unlearn`].
+    pub(super) fn learn(&self, graph: &Graph, facts: &mut Facts, test: TestId, outcome: bool) -> Learnt {
+        let mut learnt = Learnt { test, outcome, forgotten: Vec::new(), loaded: facts.loaded };
         facts.add(test, outcome);
-        if !outcome || !self.is_required(graph.test(test).filter) {
-            return Vec::new();
+        if outcome && self.is_load(graph, test) {
+            let loads = Some(graph.test(test).filter);
+            let depends = |test: &TestId| self.required(graph.test(*test).filter) == loads;
+            learnt.forgotten = facts.matched().filter(depends).map(|test| (test, true)).collect();
+            learnt.forgotten.extend(facts.unmatched().filter(depends).map(|test| (test, false)));
+            learnt.forgotten.iter().for_each(|&(test, outcome)| facts.remove(test, outcome));
+            facts.loaded = Some(test);
         }
-        let loaded = Some(graph.test(test).filter);
-        let depends = |test: &TestId| self.required(graph.test(*test).filter) == loaded;
-        let mut forgotten: Vec<(TestId, bool)> = facts.matched().filter(depends).map(|test| (test, true)).collect();
-        forgotten.extend(facts.unmatched().filter(depends).map(|test| (test, false)));
-        for &(test, outcome) in &forgotten {
-            facts.remove(test, outcome);
+        learnt
+    }
+
+    /// Takes back what was learnt last.
+    pub(super) fn unlearn(&self, facts: &mut Facts, learnt: Learnt) {
+        facts.remove(learnt.test, learnt.outcome);
+        learnt.forgotten.iter().for_each(|&(test, outcome)| facts.add(test, outcome));
+        facts.loaded = learnt.loaded;
+    }
+
+    /// Whether a match of `test` is what tests of a value look back at (`%entitlement-load`).
+    pub(super) fn is_load(&self, graph: &Graph, test: TestId) -> bool {
+        self.is_required(graph.test(test).filter)
+    }
+
+    /// Whether some way from `from` comes to a test of a value before anything is loaded: what was loaded before is looked at.
+    pub(super) fn looks_back(&self, graph: &Graph, from: NodeId) -> bool {
+        let mut seen = HashSet::new();
+        let mut todo = vec![from];
+        while let Some(id) = todo.pop() {
+            let Some(node) = graph.test_node(id).filter(|_| seen.insert(id)) else { continue };
+            if self.required(graph.test(node.test).filter).is_some() {
+                return true;
+            }
+            todo.push(node.unmatched);
+            if !self.is_load(graph, node.test) {
+                todo.push(node.matched);
+            }
         }
-        forgotten
+        false
     }
 
     fn is_required(&self, filter: FilterId) -> bool {
@@ -79,6 +107,17 @@ impl Exclusions {
     pub(super) fn depends(&self, a: FilterId, b: FilterId) -> bool {
         self.required(a) == Some(b) || self.required(b) == Some(a)
     }
+}
+
+/// What one outcome changed in the facts.
+#[must_use]
+pub(super) struct Learnt {
+    test: TestId,
+    outcome: bool,
+    /// Outcomes that it made unknown.
+    forgotten: Vec<(TestId, bool)>,
+    /// What was loaded before.
+    loaded: Option<TestId>,
 }
 
 /// No value fits both.

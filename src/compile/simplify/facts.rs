@@ -2,11 +2,14 @@
 
 use crate::compile::graph::TestId;
 
-/// Outcomes of tests; two bit sets over [`TestId`].
+/// Outcomes of tests, two bit sets over [`TestId`], and what was loaded last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Facts {
     matched: Vec<u64>,
     unmatched: Vec<u64>,
+    /// The test whose match came last of those that tests of a value look back at (`%entitlement-load`); `None` when there was none, or
+    /// another one on every way.
+    pub(super) loaded: Option<TestId>,
 }
 
 fn has(bits: &[u64], test: TestId) -> bool {
@@ -17,7 +20,7 @@ impl Facts {
     /// Nothing known, room for `tests` tests.
     pub(super) fn none(tests: usize) -> Self {
         let words = tests.div_ceil(64);
-        Self { matched: vec![0; words], unmatched: vec![0; words] }
+        Self { matched: vec![0; words], unmatched: vec![0; words], loaded: None }
     }
 
     /// Adds an outcome. The test is one of those there was room made for.
@@ -52,6 +55,7 @@ impl Facts {
         for (bits, others) in [(&mut self.matched, &other.matched), (&mut self.unmatched, &other.unmatched)] {
             bits.iter_mut().zip(others).for_each(|(word, other)| *word &= other);
         }
+        self.loaded = self.loaded.filter(|loaded| other.loaded == Some(*loaded));
     }
 
     /// The tests that matched.

@@ -7,31 +7,35 @@
 //!
 //! | attribute | what is known of its tests |
 //! | --- | --- |
-//! | one string | two that share no string exclude each other, one that lies in another implies it; else what its automaton says; of a pattern with a variable only what excludes it whatever the variable stands for |
+//! | one string | two that share no string exclude each other, one that lies in another implies it; else what its automaton says, and with variables what is possible for some values of theirs |
 //! | several strings or numbers | each that holds needs a string that no failing one matches |
 //! | anything else | the combinations of [`space`](super::space) |
 //!
 //! `gates` holds the conditions and the solver, `relation` says how two tests lie to each other, `values` what the tests of one
-//! attribute allow; here they take turns.
+//! attribute allow, `open` the same where patterns hold variables; here they take turns. A request that is found says what the variables
+//! in the patterns stand for that it was held against. Where a value of theirs is possible as far as is known, but none is found,
+//! the answer is open.
 //!
 //! **Invariants:** a request that is found makes the conditions true for every value of the attributes it leaves out; when none is
 //! found there is none, whatever the values of pattern variables; a spent budget is an error, never an answer.
 
 mod gates;
+mod open;
 mod relation;
 mod values;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use batsat::Lit;
 
 use super::atoms::{Atom, Atoms};
 use super::exclusive::Exclusive;
-use super::space::{Budget, Undecided, hangs_on, is_mandatory};
+use super::space::{Budget, PLAIN_VALUE, Undecided, hangs_on, is_mandatory};
 use super::store::Store;
 use super::value::{Attribute, Value};
 use crate::vocab::{OpId, Target};
 use gates::{Gate, Gates};
+use open::{names, opened};
 use relation::Relations;
 use values::{Outcomes, Verdict, verdict};
 
@@ -167,21 +171,27 @@ impl<'a> Prover<'a> {
     /// Values for the tests in `cube`; `None` when there are none, which the solver then knows.
     fn values(&mut self, operation: OpId, asked: Lit, cube: &BTreeMap<u32, Outcomes>) -> Result<Found, Undecided> {
         let mut values = Vec::new();
+        let mut needed = Vec::new();
         let mut open = None;
         let mut contradicted = false;
         for (&number, outcomes) in cube {
             let Some(column) = self.atoms.column(number) else { continue };
-            let mut outcomes = outcomes.clone();
-            let hanging: Vec<u32> = outcomes.keys().copied().filter(|question| column.is_open(*question)).collect();
-            if !hanging.is_empty() {
-                open = Some(hangs_on(column, &hanging));
-                outcomes.retain(|question, _| !column.is_open(*question));
-            }
             let mandatory = is_mandatory(self.target, operation, column);
-            match verdict(column, &outcomes, mandatory, self.budget.states)? {
+            let mut closed = outcomes.clone();
+            closed.retain(|question, _| !column.is_open(*question));
+            let mut found = verdict(column, &closed, mandatory, self.budget.states)?;
+            if closed.len() < outcomes.len() && matches!(found, Verdict::Values(_)) {
+                found = opened(column, outcomes, mandatory, self.budget.states);
+            }
+            match found {
                 Verdict::Values(found) => {
                     values.extend(found.into_iter().map(|value| (column.attribute.clone(), value)));
                 }
+                Verdict::Opened(value, variables) => {
+                    values.push((column.attribute.clone(), value));
+                    needed.extend(variables);
+                }
+                Verdict::Open => open = open.or(Some(number)),
                 Verdict::Contradiction(outcomes, guarded) => {
                     contradicted = true;
                     let literals = outcomes.iter().filter_map(|(&question, &holds)| {
@@ -193,12 +203,67 @@ impl<'a> Prover<'a> {
                 }
             }
         }
-        match (contradicted, open) {
-            (true, _) => Ok(None),
-            // What a variable stands for decides.
-            (false, Some(undecided)) => Err(undecided),
-            (false, None) => Ok(Some(values)),
+        if contradicted {
+            return Ok(None);
         }
+        let number = match open {
+            Some(number) => number,
+            None => match self.with_variables(cube, values, needed) {
+                Ok(found) => return Ok(Some(found)),
+                Err(number) => number,
+            },
+        };
+        // What a variable stands for decides, in a way that is not covered.
+        let hanging: Vec<u32> = cube.get(&number).into_iter().flat_map(|outcomes| outcomes.keys().copied()).collect();
+        Err(self.atoms.column(number).map_or(Undecided::Trials, |column| hangs_on(column, &hanging)))
+    }
+
+    /// `values` with those of the variables in the patterns that `cube` tests; each column was given those that it needs. An error is
+    /// a column that has other outcomes then: a variable has one value in all columns.
+    fn with_variables(
+        &self,
+        cube: &BTreeMap<u32, Outcomes>,
+        mut values: Vec<(Attribute, Value)>,
+        needed: Vec<(Attribute, Value)>,
+    ) -> Result<Vec<(Attribute, Value)>, u32> {
+        let hanging = cube.iter().filter_map(|(number, outcomes)| {
+            let column = self.atoms.column(*number)?;
+            let names: BTreeSet<Attribute> = names(column, outcomes).collect();
+            (!names.is_empty()).then_some((*number, column, outcomes, names))
+        });
+        let hanging: Vec<_> = hanging.collect();
+        let wrong = |values: &[(Attribute, Value)]| {
+            let mut wrong = hanging.iter().filter(|(_, column, outcomes, _)| {
+                let value = values.iter().find(|(known, _)| *known == column.attribute);
+                value.is_none_or(|(_, value)| open::wrong(column, outcomes, value, values).next().is_some())
+            });
+            wrong.next().map(|(number, ..)| *number)
+        };
+        let own = values.len();
+        for (variable, value) in needed {
+            match values.iter_mut().find(|(known, _)| *known == variable) {
+                None => values.push((variable, value)),
+                Some((_, old)) if *old == Value::Absent => *old = value,
+                Some(_) => {}
+            }
+        }
+        for variable in hanging.iter().flat_map(|(.., names)| names) {
+            if !values.iter().any(|(known, _)| known == variable) {
+                values.push((variable.clone(), Value::Absent));
+            }
+        }
+        if let Some(number) = wrong(&values) {
+            return Err(number);
+        }
+        for place in own..values.len() {
+            if matches!(&values[place], (Attribute::Variable(_), Value::Absent)) {
+                values[place].1 = Value::string(PLAIN_VALUE);
+                if wrong(&values).is_some() {
+                    values[place].1 = Value::Absent;
+                }
+            }
+        }
+        Ok(values)
     }
 }
 

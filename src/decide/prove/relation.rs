@@ -5,14 +5,10 @@
 
 use std::collections::HashMap;
 
-use indexmap::IndexSet;
-
 use crate::decide::atoms::{Atom, Column, Fact, Question};
 use crate::decide::space::choices;
 use crate::decide::value::Value;
-use crate::pattern::build::{self, Compiled};
-use crate::pattern::code::PatternTree;
-use crate::pattern::{Pattern, PatternKind, union};
+use crate::pattern::{Meaning, Pattern, PatternKind, Piece, pieces, variable};
 
 /// How the values of one test lie to those of another.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,27 +27,18 @@ pub(super) struct Relations {
     states: usize,
     /// By test for one string: the questions that its string answers with yes.
     answers: HashMap<Atom, Vec<u64>>,
-    /// Names of pattern variables, by number.
-    variables: IndexSet<Vec<u8>>,
 }
 
 impl Relations {
     /// `states`: most states of an automaton.
     pub(super) fn new(states: usize) -> Self {
-        Self { states, answers: HashMap::new(), variables: IndexSet::new() }
+        Self { states, answers: HashMap::new() }
     }
 
     /// How the values of `a` lie to those of `b`; both are tests of `column`.
     pub(super) fn of(&mut self, column: &Column, a: Atom, b: Atom) -> Relation {
         let questions = [a, b].map(|atom| column.questions.get_index(atom.question as usize));
         let [Some(one), Some(other)] = questions else { return Relation::default() };
-        if [a, b].iter().any(|atom| column.is_open(atom.question)) {
-            let trees = [one, other].map(|question| self.tree(question));
-            return match trees {
-                [Some(one), Some(other)] => Relation { disjoint: union::disjoint(&one, &other), ..Relation::default() },
-                _ => Relation::default(),
-            };
-        }
         if let (Question::Number(one), Question::Number(other)) = (one, other) {
             return Relation { disjoint: one != other, ..Relation::default() };
         }
@@ -59,6 +46,9 @@ impl Relations {
             return of_choices(column, a.question, b.question, self.states);
         }
         let (Some(one), Some(other)) = (one.pattern(), other.pattern()) else { return Relation::default() };
+        if one.has_variables() || other.has_variables() {
+            return of_beginnings(&one, &other);
+        }
         if one.kind() == PatternKind::Literal {
             let within = self.answered(column, a, &one, b.question);
             return Relation { disjoint: !within, inside: within, around: false };
@@ -68,16 +58,6 @@ impl Relations {
             return Relation { disjoint: !within, inside: false, around: within };
         }
         of_beginnings(&one, &other)
-    }
-
-    /// What the compiler makes of a question about strings, variables by number.
-    fn tree(&mut self, question: &Question) -> Option<PatternTree> {
-        let names = &mut self.variables;
-        let number = &mut |name: &[u8]| u16::try_from(names.insert_full(name.to_vec()).0).unwrap_or(u16::MAX);
-        match build::compile(&question.pattern()?, number) {
-            Ok(Compiled::Tree(tree)) => Some(tree),
-            _ => None,
-        }
     }
 
     /// Whether the string of the test `atom` answers `question` with yes.
@@ -93,27 +73,72 @@ impl Relations {
     }
 }
 
-/// Strings by how they begin. A subpath is its path and all that goes on with a slash. Of regexes nothing is said.
+/// A byte, or a variable by its name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unit<'p> {
+    Byte(u8),
+    Variable(&'p [u8]),
+}
+
+impl Unit<'_> {
+    /// Whether it stands for as many bytes of a string wherever it is read in it.
+    fn has_one_length(&self) -> bool {
+        match self {
+            Self::Byte(_) => true,
+            Self::Variable(name) => match variable::fixed(name) {
+                Some(meaning) => *meaning == Meaning::Uuid,
+                None => !variable::is_many(name),
+            },
+        }
+    }
+}
+
+/// Strings by how they begin, whatever the variables stand for. A subpath is its path and all that goes on with a slash. Of regexes
+/// nothing is said.
 fn of_beginnings(one: &Pattern, other: &Pattern) -> Relation {
-    let whole = |pattern: &Pattern| match pattern.kind() {
-        PatternKind::Prefix => Some((pattern.text().to_vec(), false)),
-        PatternKind::Subpath if !pattern.text().ends_with(b"/") => Some((pattern.text().to_vec(), true)),
-        _ => None,
-    };
-    let (Some((a, a_is_path)), Some((b, b_is_path))) = (whole(one), whole(other)) else { return Relation::default() };
-    let inside = |a: &[u8], a_is_path: bool, b: &[u8], b_is_path: bool| match a.strip_prefix(b) {
-        Some([]) => a_is_path || !b_is_path,
-        Some(rest) => !b_is_path || rest.starts_with(b"/"),
-        None => false,
-    };
-    let (inside, around) = (inside(&a, a_is_path, &b, b_is_path), inside(&b, b_is_path, &a, a_is_path));
-    let overlap = a.starts_with(&b) || b.starts_with(&a);
-    // One text begins the other: they share strings unless a path ends before the other goes on without a slash.
-    let apart = |short: &[u8], short_is_path: bool, long: &[u8]| {
-        short_is_path && long.strip_prefix(short).is_some_and(|rest| !rest.is_empty() && !rest.starts_with(b"/"))
-    };
-    let disjoint = !overlap || apart(&a, a_is_path, &b) || apart(&b, b_is_path, &a);
-    Relation { disjoint, inside, around }
+    let ((a_kind, a), (b_kind, b)) = (one.shape(), other.shape());
+    if [a_kind, b_kind].contains(&PatternKind::Regex) {
+        return Relation::default();
+    }
+    let (a, b) = (units(a, one.has_variables()), units(b, other.has_variables()));
+    let common = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
+    let (a_rest, b_rest) = (&a[common..], &b[common..]);
+    // What begins alike ends at the same place of a string.
+    let is_aligned = a[..common].iter().all(Unit::has_one_length);
+    Relation {
+        disjoint: is_aligned && (are_apart(a_kind, a_rest, b_rest) || are_apart(b_kind, b_rest, a_rest)),
+        inside: b_rest.is_empty() && lies_in(a_kind, a_rest, b_kind),
+        around: a_rest.is_empty() && lies_in(b_kind, b_rest, a_kind),
+    }
+}
+
+fn units(text: &[u8], variables: bool) -> Vec<Unit<'_>> {
+    let units = pieces(text, variables).into_iter().flat_map(|piece| match piece {
+        Piece::Bytes(bytes) => bytes.iter().map(|byte| Unit::Byte(*byte)).collect(),
+        Piece::Variable(name) => vec![Unit::Variable(name)],
+    });
+    units.collect()
+}
+
+/// Whether every string of a pattern is one of another that ends where `rest` of the first begins.
+fn lies_in(kind: PatternKind, rest: &[Unit<'_>], other: PatternKind) -> bool {
+    match other {
+        PatternKind::Prefix => true,
+        PatternKind::Subpath if rest.is_empty() => kind != PatternKind::Prefix,
+        PatternKind::Subpath => rest.first() == Some(&Unit::Byte(b'/')),
+        _ => rest.is_empty() && kind == PatternKind::Literal,
+    }
+}
+
+/// Whether two patterns share no string because of how they go on behind a common beginning: each with another byte, or the first, of
+/// that kind, not at all.
+fn are_apart(kind: PatternKind, rest: &[Unit<'_>], other: &[Unit<'_>]) -> bool {
+    match (rest.first(), other.first(), kind) {
+        (Some(Unit::Byte(a)), Some(Unit::Byte(b)), _) => a != b,
+        (None, Some(_), PatternKind::Literal) => true,
+        (None, Some(Unit::Byte(next)), PatternKind::Subpath) => *next != b'/',
+        _ => false,
+    }
 }
 
 fn of_choices(column: &Column, a: u32, b: u32, states: usize) -> Relation {

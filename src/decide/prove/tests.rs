@@ -6,13 +6,14 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 use super::gates::Gates;
+use super::relation::Relation;
 use super::*;
 use crate::decide::atoms::{Expr, Question};
 use crate::decide::dag::{Dag, Root};
 use crate::decide::rules::Rules;
 use crate::decide::space::Space;
 use crate::decide::{Answer, Engine, Request};
-use crate::pattern::{Pattern, PatternKind};
+use crate::pattern::{Pattern, PatternKind, Variables};
 use crate::policy::samples::{id, literal, name, op, path, policy, subpath, test};
 use crate::policy::{Arg, Filter, Policy};
 use crate::vocab::{Action, default_target};
@@ -152,20 +153,130 @@ fn what_no_request_has_is_not_found() {
     assert!(paths[0].starts_with(b"/a/"), "{found:?}");
 }
 
-/// A variable may stand for anything: what holds all the same is found, the rest is open and says for which variable.
-#[test]
-fn what_hangs_on_a_variable_is_open() {
-    let home = || path_of_home("${HOME}/x");
-    assert_eq!(
-        find_within(Budget::default(), "file-read-data", &[home()]),
-        Err(Undecided::Variable("HOME".to_owned()))
-    );
-    assert!(find("file-read-data", &[Filter::Any(vec![home(), not(home())])]).is_some());
-    assert_eq!(find("file-read-data", &[home(), not(home())]), None);
+/// `${NAME}` in a path.
+fn open(kind: PatternKind, text: &str) -> Filter {
+    test("path", Arg::Pattern(Pattern::new(kind, text, true).unwrap()))
 }
 
-fn path_of_home(text: &str) -> Filter {
-    test("path", Arg::Pattern(Pattern::new(PatternKind::Subpath, text, true).unwrap()))
+/// What no value of the variables makes possible is not found, however many variables there are.
+#[test]
+fn variables_contradict_each_other_whatever_they_stand_for() {
+    use PatternKind::{Literal, Prefix, Regex, Subpath};
+    for impossible in [
+        vec![open(Subpath, "${HOME}/x"), not(open(Subpath, "${HOME}/x"))],
+        vec![open(Literal, "${HOME}/x"), not(open(Subpath, "${HOME}"))],
+        vec![open(Literal, "${HOME}/x"), open(Literal, "${HOME}/y")],
+        vec![open(Subpath, "/p${HOME}/x"), open(Prefix, "/p${HOME}/y")],
+        vec![open(Literal, "${HOME}/x"), not(path(Prefix, "/")), open(Subpath, "${OTHER}")],
+        vec![open(Subpath, "${A}/m/${B}/x"), not(open(Prefix, "${A}/m/${B}"))],
+        vec![open(Literal, "${A}/x"), open(Literal, "${B}/y")],
+        vec![open(Regex, "^${HOME}/x$"), path(Regex, "y$")],
+        vec![open(Subpath, "${ANY_USER_HOME}/x"), not(open(Subpath, "${ANY_USER_HOME}"))],
+        // Three together: a home of which this path is /x is /h or /h/x/y.
+        vec![
+            open(Subpath, "${HOME}/x"),
+            literal("/h/x/y/x"),
+            not(open(Literal, "${HOME}/x")),
+            not(open(Literal, "${HOME}/x/y/x")),
+        ],
+    ] {
+        assert_eq!(find("file-read-data", &impossible), None, "{impossible:?}");
+    }
+}
+
+/// What some values make possible is found with these values, and the tests come out as wanted with them.
+#[test]
+fn a_request_says_what_variables_stand_for() {
+    use PatternKind::{Literal, Subpath};
+    let words = |filters: &[Filter]| {
+        let values = find("file-read-data", filters).unwrap();
+        Request { operation: op("file-read-data"), values, closed: false }.words(default_target())
+    };
+    let home = || open(Literal, "${HOME}/x");
+    assert_eq!(words(&[home(), subpath("/h")]), ["path=/h/x", "variable=HOME=/h"]);
+    assert_eq!(words(&[home(), path(PatternKind::Regex, "^/[hk]/x$"), not(literal("/h/x"))])[1], "variable=HOME=/k");
+    assert_eq!(words(&[not(home()), literal("/h/x")]), ["path=/h/x", "variable=HOME=/users/me"]);
+    // A home that is no plain one.
+    assert_eq!(words(&[not(home()), literal("/users/me/x")]), ["path=/users/me/x", "variable=HOME="]);
+    let two = words(&[open(Subpath, "${HOME}"), open(Literal, "${OTHER}/x"), not(open(Literal, "${HOME}/x"))]);
+    assert_eq!(two.len(), 3, "{two:?}");
+    // Several homes of any user, but one of mine.
+    let below = |name: &str| [format!("${{{name}}}/x"), format!("${{{name}}}/y")].map(|text| open(Subpath, &text));
+    assert_eq!(find("file-read-data", &below("HOME")), None);
+    assert!(find("file-read-data", &below("ANY_USER_HOME")).is_some());
+}
+
+/// What is possible as far as is known, but not found, is open and says for which variable: a difference is never made of that.
+#[test]
+fn what_hangs_on_a_variable_is_open() {
+    use PatternKind::{Literal, Subpath};
+    let two = || open(Subpath, "${A}/b/${B}");
+    let twice = || open(Literal, "${A}${A}");
+    for unknown in [vec![two()], vec![two(), literal("/a/b/c")], vec![twice(), literal("/abc")]] {
+        let found = find_within(Budget::default(), "file-read-data", &unknown);
+        assert_eq!(found, Err(Undecided::Variable("A".to_owned())), "{unknown:?}");
+    }
+    assert_eq!(find("file-read-data", &[two(), not(two())]), None);
+    assert!(find("file-read-data", &[Filter::Any(vec![two(), not(two())])]).is_some());
+    assert_eq!(find("file-read-data", &[two(), literal("/x")]), None, "no path that short");
+}
+
+/// Variables whose meaning is fixed are no text: other strings than their name match.
+#[test]
+fn fixed_variables_are_not_their_names() {
+    use PatternKind::{Literal, Prefix, Subpath};
+    let uuid = "/c/01234567-89ab-cdef-0123-456789abcdef";
+    for kind in [Literal, Prefix, Subpath] {
+        assert!(find("file-read-data", &[open(kind, "/c/${ANY_UUID}"), path(Prefix, uuid)]).is_some());
+        assert!(find("file-read-data", &[open(kind, "/c/${ANY_PATH_COMPONENT}"), path(Prefix, "/c/d")]).is_some());
+    }
+    let component = |rest: &str| open(Literal, &format!("/c/${{ANY_PATH_COMPONENT}}{rest}"));
+    assert!(find("file-read-data", &[component("a"), component("ba")]).is_some());
+    assert_eq!(find("file-read-data", &[component("/a"), component("/ba")]), None);
+    assert_eq!(find("file-read-data", &[component(""), not(path(Prefix, "/c/"))]), None);
+}
+
+/// What is said of two patterns with variables holds for every string and every value of a small world.
+#[test]
+fn relations_of_patterns_with_variables_hold_for_all_values() {
+    use PatternKind::{Literal, Prefix, Subpath};
+    let rests = ["", "/a", "a", "/a/b", "b", "${V}", "/${V}"];
+    let begins = ["${V}", "/${V}", "${ANY_V}", "/${ANY_PATH_COMPONENT}", "/a", "/${W}"];
+    let texts = || begins.iter().flat_map(|begin| rests.iter().map(move |rest| format!("{begin}{rest}")));
+    let filters = texts().flat_map(|text| [Literal, Prefix, Subpath].map(|kind| open(kind, &text)));
+    let mut atoms = Atoms::new(default_target());
+    filters.for_each(|filter| drop(atoms.compile(&filter)));
+    atoms.freeze();
+    let number = atoms.column_number(&attribute("path")).unwrap();
+    let column = atoms.column(number).unwrap();
+    let patterns: Vec<Pattern> = column.questions.iter().filter_map(Question::pattern).collect();
+    // For every string with every value: which patterns match.
+    let strings =
+        ["/", "/a", "/b", "/aa", "/ab", "/a/b", "/a/a", "/a/b/a", "/b/a", "/b/a/b", "/a/a/b", "/ba", "/a/b/b"];
+    let mut worlds: Vec<Vec<bool>> = Vec::new();
+    for (v, w) in [("/a", "/b"), ("/b", "/b"), ("/a/b", "a"), ("a", "/a"), ("b", "a/b")] {
+        for many in [&["/a", "/a/a"][..], &["/b", "a"], &["/a/b", "/a"]] {
+            let mut variables = Variables::none();
+            variables.add("v", v);
+            variables.add("w", w);
+            many.iter().for_each(|value| variables.add("any_v", *value));
+            let row = |text: &&str| patterns.iter().map(|each| each.matches(text.as_bytes(), &variables)).collect();
+            worlds.extend(strings.iter().map(row));
+        }
+    }
+    let mut relations = Relations::new(1 << 12);
+    let mut said = [0; 3];
+    for (one, other) in (0..patterns.len()).flat_map(|one| (0..patterns.len()).map(move |other| (one, other))) {
+        let atom = |question: usize| Atom { column: number, question: question as u32 };
+        let Relation { disjoint, inside, around } = relations.of(column, atom(one), atom(other));
+        let names = || format!("{:?} {:?}", patterns[one], patterns[other]);
+        let any = |a: bool, b: bool| worlds.iter().any(|row| row[one] == a && row[other] == b);
+        assert!(!(disjoint && any(true, true)), "{}", names());
+        assert!(!(inside && any(true, false)), "{}", names());
+        assert!(!(around && any(false, true)), "{}", names());
+        [disjoint, inside, around].into_iter().zip(&mut said).for_each(|(says, count)| *count += i32::from(says));
+    }
+    assert!(said.iter().all(|count| *count > 400), "{said:?}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decide::atoms::{Column, Question};
 use crate::decide::space::{Undecided, choices};
-use crate::decide::value::Value;
+use crate::decide::value::{Attribute, Value};
 use crate::pattern::Variables;
 use crate::pattern::automaton::{Space, contains};
 
@@ -20,6 +20,10 @@ pub(super) type Outcomes = BTreeMap<u32, bool>;
 /// What the tests of one attribute say about its value.
 pub(super) enum Verdict {
     Values(Vec<Value>),
+    /// A value, and those of the variables that it needs.
+    Opened(Value, Vec<(Attribute, Value)>),
+    /// The variables decide in a way that is not covered.
+    Open,
     /// These outcomes contradict each other; with the flag only where the attribute always has a value.
     Contradiction(Outcomes, bool),
 }
@@ -82,7 +86,10 @@ pub(super) fn verdict(
 }
 
 /// `outcomes` without those of which the others contradict each other all the same.
-fn shrunk(outcomes: &Outcomes, possible: impl Fn(&Outcomes) -> Result<bool, Undecided>) -> Result<Outcomes, Undecided> {
+pub(super) fn shrunk(
+    outcomes: &Outcomes,
+    possible: impl Fn(&Outcomes) -> Result<bool, Undecided>,
+) -> Result<Outcomes, Undecided> {
     let mut core = outcomes.clone();
     for question in outcomes.keys().take(MAX_SHRUNK) {
         let mut fewer = core.clone();

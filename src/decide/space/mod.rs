@@ -88,7 +88,7 @@ impl From<TooManyStates> for Undecided {
 }
 
 /// What a variable stands for in a request that is found, where it may be anything.
-const PLAIN_VALUE: &str = "/users/me";
+pub(crate) const PLAIN_VALUE: &str = "/users/me";
 
 /// The answer hangs on the first variable in these questions.
 pub(crate) fn hangs_on(column: &Column, questions: &[u32]) -> Undecided {

@@ -259,3 +259,41 @@ fn variables_are_free_symbols() {
     let undecided = |change: &Change| matches!(change, Change::Undecided(Undecided::Variable(name)) if name == "A");
     assert!(found.iter().any(|(_, change)| undecided(change)), "{found:?}");
 }
+
+/// Patterns that stand in the same places of both sides need not be understood to be equal, and what follows from their beginnings
+/// is known; where values of the variables matter that are not looked through, nothing is said.
+#[test]
+fn patterns_with_several_variables_are_equal_by_what_is_known_of_them() {
+    let open = |kind, text: &str| test("path", Arg::Pattern(Pattern::new(kind, text, true).unwrap()));
+    let below = |text: &str| open(PatternKind::Subpath, text);
+    let exact = |text: &str| open(PatternKind::Literal, text);
+    let one = |action, filter: Filter| (action, "file-read-data", Some(filter));
+    let name = |a: Vec<_>, b: Vec<_>| change(&policy(a), &policy(b), "file-read-data").name();
+    let both = |filters: &[Filter]| Filter::All(filters.to_vec());
+    // The order of rules that share no path; an inner path beside an outer one; a path inside another in one condition.
+    let (x, y) = (|| below("${A}/${B}/x"), || below("${A}/${B}/y"));
+    assert_eq!(name(vec![one(ALLOW, x()), one(DENY, y())], vec![one(DENY, y()), one(ALLOW, x())]), "equal");
+    assert_eq!(
+        name(vec![one(ALLOW, below("${A}/${B}"))], vec![one(ALLOW, x()), one(ALLOW, below("${A}/${B}"))]),
+        "equal"
+    );
+    assert_eq!(name(vec![one(ALLOW, both(&[x(), below("${A}")]))], vec![one(ALLOW, x())]), "equal");
+    // Five variables at once.
+    let many = |from: usize| {
+        let names = ["A", "B", "C", "D", "E"].iter().cycle().skip(from).take(5);
+        names.map(|name| one(ALLOW, below(&format!("${{{name}}}/x")))).collect::<Vec<_>>()
+    };
+    assert_eq!(name(many(0), many(2)), "equal");
+    // These differ, and are not called equal; that one value is all it takes is not seen.
+    assert_eq!(name(vec![one(ALLOW, x())], vec![one(ALLOW, y())]), "undecided");
+    assert_eq!(name(many(0), many(0).into_iter().skip(1).collect()), "narrowed");
+    // No string is twice another one and has an odd length: equal, but not known to be.
+    let odd = || both(&[exact("${A}${A}"), literal("/abc")]);
+    assert_eq!(name(vec![one(ALLOW, odd())], vec![]), "undecided");
+    // The questions of `--check` are answered alike.
+    let (a, b) = (policy(vec![one(ALLOW, x())]), policy(vec![one(ALLOW, below("${A}/${B}"))]));
+    let operation = op("file-read-data");
+    assert_eq!(compare(&a, &b).narrowed(operation), Ok(None));
+    assert!(compare(&a, &b).widened(operation).is_err());
+    assert_eq!(compare(&a, &policy(vec![one(ALLOW, y())])).shared(operation), Ok(None));
+}
