@@ -43,7 +43,7 @@ fn rule(action: Action, operations: &[&str], filter: Option<Filter>) -> Rule {
     }
 }
 
-fn policy(rules: impl IntoIterator<Item = Rule>) -> Policy {
+pub(super) fn policy(rules: impl IntoIterator<Item = Rule>) -> Policy {
     let mut policy = Policy::new(default_target(), 1);
     for rule in rules {
         policy.push(rule);
@@ -336,7 +336,7 @@ fn any_filter() -> impl Strategy<Value = Filter> {
     })
 }
 
-fn any_rule() -> impl Strategy<Value = Rule> {
+pub(super) fn any_rule() -> impl Strategy<Value = Rule> {
     let operations = proptest::sample::select(&["default", "file*", "file-read*", "file-read-data", "file-write*"][..]);
     (any::<bool>(), operations, proptest::option::weighted(0.8, any_filter())).prop_map(|(allow, operation, filter)| {
         rule(if allow { Action::Allow } else { Action::Deny }, &[operation], filter)

@@ -15,14 +15,13 @@ use super::facts::Facts;
 use super::order::Scan;
 use crate::compile::graph::{Graph, NodeId, TestNode};
 
-/// Moves every edge that can be moved; true when one was.
-pub(super) fn pass(graph: &mut Graph, exclusions: &mut Exclusions) -> bool {
-    let scan = Scan::of(graph);
+/// Moves every edge that can be moved; true when one was. `scan` is that of the graph.
+///
+/// All facts are found anew. [`super::kept`] gives the same, and does so only where something may have changed.
+pub(super) fn pass(graph: &mut Graph, exclusions: &mut Exclusions, scan: &Scan) -> bool {
     let mut facts: Vec<Option<Facts>> = vec![None; graph.len()];
-    let mut is_root = vec![false; graph.len()];
     let tests = graph.test_count();
     for root in graph.roots() {
-        is_root[root.index()] = true;
         facts[root.index()] = Some(Facts::none(tests));
     }
     let mut changed = false;
@@ -31,11 +30,11 @@ pub(super) fn pass(graph: &mut Graph, exclusions: &mut Exclusions) -> bool {
         let (Some(mut node), Some(mut known)) = (graph.test_node(id), facts[id.index()].take()) else { continue };
         for outcome in [true, false] {
             let edge = if outcome { &mut node.matched } else { &mut node.unmatched };
-            let learnt = exclusions.learn(graph, &mut known, node.test, outcome);
+            let learnt = exclusions.learn(&mut known, node.test, outcome);
             let end = follow(graph, exclusions, &known, *edge);
             changed |= end != *edge;
             *edge = end;
-            if graph.test_node(end).is_some() && !is_root[end.index()] {
+            if graph.test_node(end).is_some() && !scan.is_root(end) {
                 match &mut facts[end.index()] {
                     Some(common) => common.keep_common(&known),
                     none => *none = Some(known.clone()),
@@ -62,8 +61,6 @@ pub(super) fn follow(graph: &Graph, exclusions: &mut Exclusions, known: &Facts, 
 }
 
 /// Whether `node`, which is known to match, loads what tests behind it look at and what was not loaded last on every way.
-fn loads_again(graph: &Graph, exclusions: &Exclusions, known: &Facts, node: TestNode) -> bool {
-    exclusions.is_load(graph, node.test)
-        && known.loaded != Some(node.test)
-        && exclusions.looks_back(graph, node.matched)
+pub(super) fn loads_again(graph: &Graph, exclusions: &Exclusions, known: &Facts, node: TestNode) -> bool {
+    exclusions.is_load(node.test) && known.loaded != Some(node.test) && exclusions.looks_back(graph, node.matched)
 }

@@ -13,7 +13,6 @@
 //! Tests of equal cost stay as they are: source order of `require-all` and `require-any` on sockets (`net_*_order2`).
 
 use super::Edit;
-use super::cost::cost;
 use super::decided::follow;
 use super::exclude::Exclusions;
 use super::facts::Facts;
@@ -39,16 +38,14 @@ fn exchanged(
 ) -> Option<(NodeId, TestNode, TestNode)> {
     // What is reached behind one of the two only would find something else loaded.
     let loads = |before: TestId, after: TestId, beside: NodeId| {
-        [before, after].iter().any(|test| exclusions.is_load(graph, *test)) && exclusions.looks_back(graph, beside)
+        [before, after].iter().any(|test| exclusions.is_load(*test)) && exclusions.looks_back(graph, beside)
     };
     let cheaper = |second: NodeId| {
         let q = graph.test_node(second)?;
-        let (before, after) = (graph.test(p.test), graph.test(q.test));
-        let target = exclusions.target();
         let possible = second != id
             && scan.has_one_way_in(second)
-            && cost(target, after) < cost(target, before)
-            && !exclusions.depends(before.filter, after.filter)
+            && exclusions.of(q.test).cost < exclusions.of(p.test).cost
+            && !exclusions.depends(p.test, q.test)
             && !loads(p.test, q.test, if second == p.matched { p.unmatched } else { p.matched });
         possible.then_some(q)
     };
@@ -83,13 +80,13 @@ fn exchanged(
 fn decides(graph: &Graph, exclusions: &mut Exclusions, first: TestNode, second: NodeId, then: TestNode) -> bool {
     let mut facts = Facts::none(graph.test_count());
     for (outcome, end) in [(true, first.matched), (false, first.unmatched)] {
-        let learnt = exclusions.learn(graph, &mut facts, first.test, outcome);
+        let learnt = exclusions.learn(&mut facts, first.test, outcome);
         if follow(graph, exclusions, &facts, end) != end {
             return true;
         }
         if end == second {
             for (outcome, end) in [(true, then.matched), (false, then.unmatched)] {
-                let learnt = exclusions.learn(graph, &mut facts, then.test, outcome);
+                let learnt = exclusions.learn(&mut facts, then.test, outcome);
                 if follow(graph, exclusions, &facts, end) != end {
                     return true;
                 }

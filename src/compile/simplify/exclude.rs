@@ -7,23 +7,32 @@
 use std::collections::{HashMap, HashSet};
 
 use super::facts::Facts;
+use super::properties::{Properties, Table};
 use crate::compile::graph::{Argument, Graph, NodeId, TestId, TestKey};
 use crate::compile::patterns;
-use crate::vocab::{FilterId, Target};
+use crate::vocab::Target;
 
-/// The exclusions of one target, with what was found out so far.
+/// The exclusions of one graph's tests, with what was found out so far.
 pub(super) struct Exclusions {
-    target: &'static Target,
+    tests: Table,
     known: HashMap<(TestId, TestId), bool>,
 }
 
 impl Exclusions {
-    pub(super) fn new(target: &'static Target) -> Self {
-        Self { target, known: HashMap::new() }
+    pub(super) fn new(graph: &Graph, target: &'static Target) -> Self {
+        let mut tests = Table::new(target);
+        tests.update(graph);
+        Self { tests, known: HashMap::new() }
     }
 
-    pub(super) fn target(&self) -> &'static Target {
-        self.target
+    /// What is known of the tests; [`Table::update`] is due after each new one.
+    pub(super) fn tests(&mut self) -> &mut Table {
+        &mut self.tests
+    }
+
+    /// The properties of a test.
+    pub(super) fn of(&self, test: TestId) -> &Properties {
+        self.tests.of(test)
     }
 
     /// The outcome of `test` when `facts` hold.
@@ -31,35 +40,34 @@ impl Exclusions {
         if let Some(outcome) = facts.outcome(test) {
             return Some(outcome);
         }
-        let info = self.target.filter(graph.test(test).filter)?;
-        if !info.single_valued && !info.contrary {
+        let properties = self.of(test);
+        if !properties.single_valued && !properties.contrary {
             return None;
         }
-        facts.matched().any(|matched| self.excludes(graph, matched, test)).then_some(false)
+        facts.with_outcome(true).any(|matched| self.excludes(graph, matched, test)).then_some(false)
     }
 
     /// Whether a match of `matched` means that `other` fails.
     fn excludes(&mut self, graph: &Graph, matched: TestId, other: TestId) -> bool {
-        let (a, b) = (graph.test(matched), graph.test(other));
+        let (a, b) = (self.of(matched), self.of(other));
         if a.filter != b.filter {
-            let contrary = |filter: FilterId| self.target.filter(filter).is_some_and(|info| info.contrary);
-            return contrary(a.filter) && contrary(b.filter);
+            return a.contrary && b.contrary;
         }
-        if !self.target.filter(a.filter).is_some_and(|info| info.single_valued) {
+        if !a.single_valued {
             return false;
         }
-        *self.known.entry((matched, other)).or_insert_with(|| disjoint(a, b))
+        *self.known.entry((matched, other)).or_insert_with(|| disjoint(graph.test(matched), graph.test(other)))
     }
 
     /// Adds an outcome to `facts`; what it gives takes the outcome back with [`Exclusions::unlearn`].
-    pub(super) fn learn(&self, graph: &Graph, facts: &mut Facts, test: TestId, outcome: bool) -> Learnt {
+    pub(super) fn learn(&self, facts: &mut Facts, test: TestId, outcome: bool) -> Learnt {
         let mut learnt = Learnt { test, outcome, forgotten: Vec::new(), loaded: facts.loaded };
         facts.add(test, outcome);
-        if outcome && self.is_load(graph, test) {
-            let loads = Some(graph.test(test).filter);
-            let depends = |test: &TestId| self.required(graph.test(*test).filter) == loads;
-            learnt.forgotten = facts.matched().filter(depends).map(|test| (test, true)).collect();
-            learnt.forgotten.extend(facts.unmatched().filter(depends).map(|test| (test, false)));
+        if outcome && self.is_load(test) {
+            let loads = Some(self.of(test).filter);
+            let depends = |test: &TestId| self.of(*test).requires == loads;
+            learnt.forgotten = facts.with_outcome(true).filter(depends).map(|test| (test, true)).collect();
+            learnt.forgotten.extend(facts.with_outcome(false).filter(depends).map(|test| (test, false)));
             learnt.forgotten.iter().for_each(|&(test, outcome)| facts.remove(test, outcome));
             facts.loaded = Some(test);
         }
@@ -74,8 +82,8 @@ impl Exclusions {
     }
 
     /// Whether a match of `test` is what tests of a value look back at (`%entitlement-load`).
-    pub(super) fn is_load(&self, graph: &Graph, test: TestId) -> bool {
-        self.is_required(graph.test(test).filter)
+    pub(super) fn is_load(&self, test: TestId) -> bool {
+        self.of(test).loads
     }
 
     /// Whether some way from `from` comes to a test of a value before anything is loaded: what was loaded before is looked at.
@@ -84,28 +92,21 @@ impl Exclusions {
         let mut todo = vec![from];
         while let Some(id) = todo.pop() {
             let Some(node) = graph.test_node(id).filter(|_| seen.insert(id)) else { continue };
-            if self.required(graph.test(node.test).filter).is_some() {
+            if self.of(node.test).requires.is_some() {
                 return true;
             }
             todo.push(node.unmatched);
-            if !self.is_load(graph, node.test) {
+            if !self.is_load(node.test) {
                 todo.push(node.matched);
             }
         }
         false
     }
 
-    fn is_required(&self, filter: FilterId) -> bool {
-        self.target.filters().iter().any(|info| info.requires == Some(filter))
-    }
-
-    fn required(&self, filter: FilterId) -> Option<FilterId> {
-        self.target.filter(filter)?.requires
-    }
-
-    /// Whether a test of one of the two filters means something only after one of the other.
-    pub(super) fn depends(&self, a: FilterId, b: FilterId) -> bool {
-        self.required(a) == Some(b) || self.required(b) == Some(a)
+    /// Whether one of the two tests means something only after one of the other's filter.
+    pub(super) fn depends(&self, a: TestId, b: TestId) -> bool {
+        let (a, b) = (self.of(a), self.of(b));
+        a.requires == Some(b.filter) || b.requires == Some(a.filter)
     }
 }
 

@@ -5,73 +5,86 @@ use crate::compile::graph::TestId;
 /// Outcomes of tests, two bit sets over [`TestId`], and what was loaded last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Facts {
-    matched: Vec<u64>,
-    unmatched: Vec<u64>,
+    /// In turn a word of the tests that matched and one of those that did not.
+    words: Vec<u64>,
     /// The test whose match came last of those that tests of a value look back at (`%entitlement-load`); `None` when there was none, or
     /// another one on every way.
     pub(super) loaded: Option<TestId>,
 }
 
-fn has(bits: &[u64], test: TestId) -> bool {
-    bits.get(test.index() / 64).is_some_and(|word| word >> (test.index() % 64) & 1 == 1)
+/// The word and the bit of an outcome.
+fn place(test: TestId, outcome: bool) -> (usize, u64) {
+    (test.index() / 64 * 2 + usize::from(!outcome), 1 << (test.index() % 64))
 }
 
 impl Facts {
     /// Nothing known, room for `tests` tests.
     pub(super) fn none(tests: usize) -> Self {
-        let words = tests.div_ceil(64);
-        Self { matched: vec![0; words], unmatched: vec![0; words], loaded: None }
+        Self { words: vec![0; Self::words(tests)], loaded: None }
+    }
+
+    /// How many words hold the outcomes of `tests` tests.
+    pub(super) fn words(tests: usize) -> usize {
+        tests.div_ceil(64) * 2
+    }
+
+    /// Makes room for `tests` tests; never less than there is.
+    pub(super) fn widen(&mut self, tests: usize) {
+        let words = Self::words(tests).max(self.words.len());
+        self.words.resize(words, 0);
+    }
+
+    /// Becomes `other` without new memory.
+    pub(super) fn copy(&mut self, other: &Self) {
+        self.words.clone_from(&other.words);
+        self.loaded = other.loaded;
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        self.words.fill(0);
+        self.loaded = None;
     }
 
     /// Adds an outcome. The test is one of those there was room made for.
     pub(super) fn add(&mut self, test: TestId, outcome: bool) {
-        let bits = if outcome { &mut self.matched } else { &mut self.unmatched };
-        if let Some(word) = bits.get_mut(test.index() / 64) {
-            *word |= 1 << (test.index() % 64);
+        let (word, bit) = place(test, outcome);
+        if let Some(word) = self.words.get_mut(word) {
+            *word |= bit;
         }
     }
 
     /// Takes an outcome away.
     pub(super) fn remove(&mut self, test: TestId, outcome: bool) {
-        let bits = if outcome { &mut self.matched } else { &mut self.unmatched };
-        if let Some(word) = bits.get_mut(test.index() / 64) {
-            *word &= !(1 << (test.index() % 64));
+        let (word, bit) = place(test, outcome);
+        if let Some(word) = self.words.get_mut(word) {
+            *word &= !bit;
         }
     }
 
     /// The outcome of exactly this test.
     pub(super) fn outcome(&self, test: TestId) -> Option<bool> {
-        if has(&self.matched, test) {
-            Some(true)
-        } else if has(&self.unmatched, test) {
-            Some(false)
-        } else {
-            None
-        }
+        let has = |outcome: bool| {
+            let (word, bit) = place(test, outcome);
+            self.words.get(word).is_some_and(|word| word & bit != 0)
+        };
+        [true, false].into_iter().find(|outcome| has(*outcome))
     }
 
     /// Keeps what `other` knows as well.
     pub(super) fn keep_common(&mut self, other: &Self) {
-        for (bits, others) in [(&mut self.matched, &other.matched), (&mut self.unmatched, &other.unmatched)] {
-            bits.iter_mut().zip(others).for_each(|(word, other)| *word &= other);
-        }
+        self.words.iter_mut().zip(&other.words).for_each(|(word, other)| *word &= other);
         self.loaded = self.loaded.filter(|loaded| other.loaded == Some(*loaded));
     }
 
-    /// The tests that matched.
-    pub(super) fn matched(&self) -> impl Iterator<Item = TestId> + '_ {
-        members(&self.matched)
+    /// The tests that had `outcome`.
+    pub(super) fn with_outcome(&self, outcome: bool) -> impl Iterator<Item = TestId> + '_ {
+        (0_u32..).step_by(64).zip(self.words.iter().skip(usize::from(!outcome)).step_by(2)).flat_map(
+            |(first, &word)| {
+                let rest = |word: u64| Some(word).filter(|word| *word != 0);
+                std::iter::successors(rest(word), move |word| rest(word & (word - 1)))
+                    .map(move |word| TestId(first + word.trailing_zeros()))
+            },
+        )
     }
-
-    /// The tests that did not match.
-    pub(super) fn unmatched(&self) -> impl Iterator<Item = TestId> + '_ {
-        members(&self.unmatched)
-    }
-}
-
-fn members(bits: &[u64]) -> impl Iterator<Item = TestId> + '_ {
-    (0_u32..)
-        .zip(bits)
-        .filter(|(_, word)| **word != 0)
-        .flat_map(|(at, &word)| (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| TestId(at * 64 + bit)))
 }

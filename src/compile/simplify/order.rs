@@ -54,6 +54,11 @@ impl Scan {
         self.entries[id.index()]
     }
 
+    /// Whether an operation or a message filter starts at `id`.
+    pub(crate) fn is_root(&self, id: NodeId) -> bool {
+        self.roots[id.index()]
+    }
+
     /// Exactly one edge leads to `id` and no operation starts there.
     pub(crate) fn has_one_way_in(&self, id: NodeId) -> bool {
         self.entries[id.index()] == 1 && !self.roots[id.index()]

@@ -10,19 +10,19 @@ use std::sync::Arc;
 
 use super::Edit;
 use super::order::Scan;
+use super::properties::Table;
 use crate::compile::CompileError;
 use crate::compile::graph::{Argument, Graph, NodeId, PatternArgument, TestKey, TestNode};
 use crate::compile::patterns;
-use crate::vocab::Target;
 
 /// Unites `id` with all that follow it.
-pub(super) fn edit(graph: &mut Graph, scan: &mut Scan, target: &Target, id: NodeId) -> Result<Edit, CompileError> {
-    let Some(mut node) = graph.test_node(id) else { return Ok(Edit::None) };
-    let filter = graph.test(node.test).filter;
+pub(super) fn edit(graph: &mut Graph, scan: &mut Scan, known: &mut Table, id: NodeId) -> Result<Edit, CompileError> {
+    let Some(mut node) = graph.test_node(id).filter(|node| known.of(node.test).string) else { return Ok(Edit::None) };
+    let filter = known.of(node.test).filter;
     let Some(first) = pattern(graph, node) else { return Ok(Edit::None) };
     let mut chain = Vec::new();
     while let Some(next) = graph.test_node(node.unmatched) {
-        let same = next.matched == node.matched && graph.test(next.test).filter == filter;
+        let same = next.matched == node.matched && known.of(next.test).filter == filter && known.of(next.test).string;
         if !same || !scan.has_one_way_in(node.unmatched) {
             break;
         }
@@ -39,19 +39,21 @@ pub(super) fn edit(graph: &mut Graph, scan: &mut Scan, target: &Target, id: Node
         return Ok(Edit::None);
     }
     let tree = patterns::unite(&chain, &mut graph.vocabulary.variables)
-        .map_err(|error| CompileError::Pattern { filter: target.filter_name(filter).into_owned(), error })?;
+        .map_err(|error| CompileError::Pattern { filter: known.target().filter_name(filter).into_owned(), error })?;
     let tests = graph.test_count();
     let argument = Argument::Pattern(Arc::new(PatternArgument { chain, tree }));
     node.test = graph.intern_test(TestKey { filter, argument });
+    known.update(graph);
     graph.set(id, node);
     let known_before = node.test.index() < tests;
     let target_lost_ways = graph.test_node(node.matched).is_some();
     Ok(if known_before || target_lost_ways { Edit::Restart } else { Edit::Local })
 }
 
-fn pattern(graph: &Graph, node: TestNode) -> Option<Arc<PatternArgument>> {
+/// What a string test compares.
+fn pattern(graph: &Graph, node: TestNode) -> Option<&PatternArgument> {
     match &graph.test(node.test).argument {
-        Argument::Pattern(pattern) if !pattern.tree.is_search() => Some(Arc::clone(pattern)),
+        Argument::Pattern(pattern) => Some(pattern),
         _ => None,
     }
 }

@@ -5,9 +5,9 @@
 use super::order::Scan;
 use crate::compile::graph::{Graph, NodeId};
 
-/// Replaces every such test; true when there was one.
-pub(super) fn pass(graph: &mut Graph) -> bool {
-    let scan = Scan::of(graph);
+/// Replaces every such test; true when there was one. `scan` is that of the graph, or one from before edges were moved forward, which
+/// still has parents before children.
+pub(super) fn pass(graph: &mut Graph, scan: &Scan) -> bool {
     let mut instead: Vec<NodeId> = (0..graph.len() as u32).map(NodeId).collect();
     let mut changed = false;
     // Children first: what an edge leads to is final when it is looked at.
