@@ -31,6 +31,15 @@ pub(crate) fn is_many(name: &[u8]) -> bool {
     begins(b"any_") || begins(ENTITLEMENT)
 }
 
+/// Whether what the variable matches ends at one place of a string, wherever in the string it begins: it has one value, or values of
+/// one length.
+pub(crate) fn has_one_end(name: &[u8]) -> bool {
+    match fixed(name) {
+        Some(meaning) => *meaning == Meaning::Uuid,
+        None => !is_many(name),
+    }
+}
+
 /// What the name of a variable begins with that stands for the value of an entitlement.
 const ENTITLEMENT: &[u8] = b"entitlement:";
 

@@ -157,7 +157,10 @@ impl<'p> Tests<'p> {
             }
             (Argument::Pattern(a), Argument::Pattern(b)) => {
                 match (program.patterns.get(a.index()), program.patterns.get(b.index())) {
-                    (Some(a), Some(b)) => patterns::disjoint(a, b),
+                    (Some(a), Some(b)) => {
+                        let names = &program.variables.names;
+                        patterns::disjoint(a, b, |number| names.get(usize::from(number)).map(Vec::as_slice))
+                    }
                     _ => false,
                 }
             }

@@ -2,6 +2,7 @@
 //!
 //! [certain] After a match of a single-valued filter (a column of the filter table, `spec/blob-format.md` §10.4) a test of the same
 //! filter fails when no value fits both: another number, patterns without a common string (`v3_two_filters`).
+//! [ours] Whatever variables stand for: what follows one that may have several values is not compared (`compile::patterns`).
 //! [guess] `global-name` and `local-name` exclude each other (a column of the table, no case).
 
 use std::collections::{HashMap, HashSet};
@@ -56,7 +57,8 @@ impl Exclusions {
         if !a.single_valued {
             return false;
         }
-        *self.known.entry((matched, other)).or_insert_with(|| disjoint(graph.test(matched), graph.test(other)))
+        let (a, b) = (graph.test(matched), graph.test(other));
+        *self.known.entry((matched, other)).or_insert_with(|| disjoint(graph, a, b))
     }
 
     /// Adds an outcome to `facts`; what it gives takes the outcome back with [`Exclusions::unlearn`].
@@ -122,13 +124,16 @@ pub(super) struct Learnt {
 }
 
 /// No value fits both.
-fn disjoint(a: &TestKey, b: &TestKey) -> bool {
+fn disjoint(graph: &Graph, a: &TestKey, b: &TestKey) -> bool {
     match (&a.argument, &b.argument) {
         (Argument::Integer(a), Argument::Integer(b)) => a != b,
         (Argument::Integer(a), Argument::Numbers(b)) | (Argument::Numbers(b), Argument::Integer(a)) => !b.contains(a),
         (Argument::Numbers(a), Argument::Numbers(b)) => !a.iter().any(|number| b.contains(number)),
         (Argument::String(a), Argument::String(b)) => a != b,
-        (Argument::Pattern(a), Argument::Pattern(b)) => patterns::disjoint(&a.tree, &b.tree),
+        (Argument::Pattern(a), Argument::Pattern(b)) => {
+            let names = &graph.vocabulary.variables;
+            patterns::disjoint(&a.tree, &b.tree, |number| names.get_index(number.into()).map(Vec::as_slice))
+        }
         _ => false,
     }
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use crate::decide::atoms::{Atom, Column, Fact, Question};
 use crate::decide::space::choices;
 use crate::decide::value::Value;
-use crate::pattern::{Meaning, Pattern, PatternKind, Piece, pieces, variable};
+use crate::pattern::{Pattern, PatternKind, Piece, pieces, variable};
 
 /// How the values of one test lie to those of another.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -85,10 +85,7 @@ impl Unit<'_> {
     fn has_one_length(&self) -> bool {
         match self {
             Self::Byte(_) => true,
-            Self::Variable(name) => match variable::fixed(name) {
-                Some(meaning) => *meaning == Meaning::Uuid,
-                None => !variable::is_many(name),
-            },
+            Self::Variable(name) => variable::has_one_end(name),
         }
     }
 }
