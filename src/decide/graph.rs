@@ -42,7 +42,7 @@ pub enum GraphError {
 }
 
 /// Most pairs of a node and what is loaded there. The platform profile of macOS 15.2 has 11,226, of 8,171 nodes.
-const MAX_PLACES: usize = 250_000;
+pub(super) const MAX_PLACES: usize = 250_000;
 
 /// Refuses graphs that cannot be walked in the time that their size allows: a node is another condition for each entitlement that
 /// can be loaded at it (`spec/blob-format.md` section 6).

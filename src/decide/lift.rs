@@ -1,20 +1,22 @@
-//! What a compiled profile answers, as roots of a decision diagram or gates, so that it compares with policies.
+//! What a graph of tests answers, as roots of a decision diagram or gates: a compiled profile, so that it compares with policies, or a
+//! policy as the chain of its tests.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::atoms::{Atoms, Expr};
+use super::chain::Chain;
 use super::dag::{Dag, TooManyNodes};
-use super::graph::{GraphError, check_places, roots_of, target_of};
+use super::graph::{GraphError, MAX_PLACES, check_places, roots_of, target_of};
 use super::store::Store;
 use crate::blob::{Argument, NodeId, Program, ProgramNode};
 use crate::pattern::Pattern;
-use crate::policy::{Arg, Filter, Host, NetworkAddress, Test};
+use crate::policy::{Arg, Filter, Host, NetworkAddress, Policy, Test};
 use crate::vocab::{ArgKind, FilterId, Target};
 
 /// A node and the entitlement that is loaded when it is reached: together they are one condition.
 type Place = (NodeId, Option<Vec<u8>>);
 
-/// A compiled profile whose tests are among the atoms.
+/// A graph whose tests are among the atoms.
 #[derive(Debug)]
 pub(crate) struct Lifted {
     roots: Vec<NodeId>,
@@ -28,6 +30,72 @@ enum LiftedNode {
     Test { expr: Expr, matched: Place, unmatched: Place },
 }
 
+/// What is at a node.
+pub(super) enum Step<'n> {
+    /// An end: true is allow.
+    Answer(bool),
+    /// A test.
+    Test {
+        /// The entitlement that a match loads.
+        loads: Option<&'n [u8]>,
+        /// The next node behind a match.
+        matched: NodeId,
+        /// The next node behind no match.
+        unmatched: NodeId,
+    },
+}
+
+/// A graph that can be lifted.
+pub(super) trait Tests {
+    fn step(&self, node: NodeId) -> Step<'_>;
+
+    /// The test at a node.
+    fn condition(&self, node: NodeId) -> Result<Filter, GraphError>;
+
+    /// Whether what was loaded before `node` may be looked at.
+    fn looks_back(&self, node: NodeId) -> bool;
+}
+
+/// A compiled profile.
+struct Blob<'p> {
+    target: &'static Target,
+    program: &'p Program,
+    load: Option<FilterId>,
+}
+
+impl Tests for Blob<'_> {
+    fn step(&self, node: NodeId) -> Step<'_> {
+        match self.program.node(node) {
+            Some(ProgramNode::Test { filter, argument, matched, unmatched }) => {
+                let loads = match argument {
+                    Argument::String(id) if Some(FilterId(*filter)) == self.load => {
+                        self.program.strings.get(id.index()).map(Vec::as_slice)
+                    }
+                    _ => None,
+                };
+                Step::Test { loads, matched: *matched, unmatched: *unmatched }
+            }
+            Some(ProgramNode::Terminal(id)) => {
+                Step::Answer(self.program.terminal(*id).is_some_and(|terminal| terminal.flags & 1 == 0))
+            }
+            None => Step::Answer(false),
+        }
+    }
+
+    fn condition(&self, node: NodeId) -> Result<Filter, GraphError> {
+        match self.program.node(node) {
+            Some(ProgramNode::Test { filter, argument, .. }) => {
+                condition(self.target, self.program, FilterId(*filter), argument)
+            }
+            _ => Ok(Filter::Any(Vec::new())),
+        }
+    }
+
+    fn looks_back(&self, _: NodeId) -> bool {
+        true
+    }
+}
+
 impl Lifted {
     /// Adds the tests of a profile of `program` to `atoms`.
     pub(crate) fn new(program: &Program, profile: Option<&str>, atoms: &mut Atoms) -> Result<Self, GraphError> {
@@ -35,35 +103,47 @@ impl Lifted {
         let roots = roots_of(program, profile)?.to_vec();
         check_places(program, target, &roots)?;
         let load = target.filter_named("%entitlement-load");
-        let mut done: HashMap<Place, ()> = HashMap::new();
+        Self::of(&Blob { target, program, load }, roots, atoms)
+    }
+
+    /// Adds the tests of `policy` to `atoms`, each behind the tests that are asked before it.
+    pub(crate) fn of_policy(policy: &Policy, atoms: &mut Atoms) -> Result<Self, GraphError> {
+        let (chain, roots) = Chain::new(policy);
+        Self::of(&chain, roots, atoms)
+    }
+
+    fn of(tests: &impl Tests, roots: Vec<NodeId>, atoms: &mut Atoms) -> Result<Self, GraphError> {
+        let mut done: HashSet<Place> = HashSet::new();
         let mut places = Vec::new();
         let mut todo: Vec<(Place, bool)> = roots.iter().rev().map(|root| ((*root, None), false)).collect();
+        let behind =
+            |node: NodeId, loaded: Option<&[u8]>| (node, loaded.filter(|_| tests.looks_back(node)).map(<[u8]>::to_vec));
         while let Some((place, children_done)) = todo.pop() {
-            if done.contains_key(&place) {
+            if done.contains(&place) {
                 continue;
             }
-            let node = program.node(place.0);
-            let Some(ProgramNode::Test { filter, argument, matched, unmatched }) = node else {
-                let allowed = matches!(node, Some(ProgramNode::Terminal(id))
-                    if program.terminal(*id).is_some_and(|terminal| terminal.flags & 1 == 0));
-                done.insert(place.clone(), ());
-                places.push((place, LiftedNode::Answer(allowed)));
-                continue;
+            if done.len() > MAX_PLACES {
+                return Err(GraphError::Loads);
+            }
+            let before = place.1.as_deref();
+            let (matched, unmatched) = match tests.step(place.0) {
+                Step::Answer(allowed) => {
+                    done.insert(place.clone());
+                    places.push((place, LiftedNode::Answer(allowed)));
+                    continue;
+                }
+                Step::Test { loads, matched, unmatched } => {
+                    (behind(matched, loads.or(before)), behind(unmatched, before))
+                }
             };
-            let loaded = match argument {
-                Argument::String(id) if Some(FilterId(*filter)) == load => program.strings.get(id.index()).cloned(),
-                _ => place.1.clone(),
-            };
-            let (matched, unmatched) = ((*matched, loaded), (*unmatched, place.1.clone()));
             if !children_done {
                 todo.push((place, true));
                 todo.push((unmatched, false));
                 todo.push((matched, false));
                 continue;
             }
-            let condition = condition(target, program, FilterId(*filter), argument)?;
-            let expr = atoms.compile_after(&condition, place.1.clone());
-            done.insert(place.clone(), ());
+            let expr = atoms.compile_after(&tests.condition(place.0)?, place.1.clone());
+            done.insert(place.clone());
             places.push((place, LiftedNode::Test { expr, matched, unmatched }));
         }
         Ok(Self { roots, places })

@@ -12,6 +12,7 @@
 //! every value that the unknown attributes can have.
 
 pub(crate) mod atoms;
+pub(crate) mod chain;
 pub mod coverage;
 pub(crate) mod dag;
 mod engine;

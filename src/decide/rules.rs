@@ -33,6 +33,40 @@ impl List {
     }
 }
 
+impl Decider {
+    /// What it answers.
+    pub(super) fn action(self, policy: &Policy) -> Action {
+        match self {
+            Self::Rule(id) => policy.get(id).map_or(Action::Deny, |rule| rule.action),
+            Self::Own(own) => policy.target().operation(own).own.unwrap_or(Action::Deny),
+        }
+    }
+}
+
+/// The list of each operation of `policy`, by number.
+pub(super) fn lists(policy: &Policy) -> Vec<List> {
+    let action = |id: &RuleId| Some((*id, policy.get(*id)?.action));
+    let lists = policy.target().operations().iter().map(|operation| List {
+        rules: policy.operation(operation.id).filtered.iter().rev().filter_map(action).collect(),
+        fallback: policy.fallback(operation.id),
+    });
+    lists.collect()
+}
+
+/// The lists that are asked for `operation`, each with its operation, and who answers last.
+pub(super) fn lineage(lists: &[List], operation: OpId) -> (Vec<(OpId, &List)>, Decider) {
+    let mut asked = Vec::new();
+    let mut current = operation;
+    loop {
+        let Some(list) = lists.get(usize::from(current.0)) else { return (asked, Decider::Own(current)) };
+        asked.push((current, list));
+        match list.behind(current) {
+            Behind::Asks(parent) => current = parent,
+            Behind::Answers(decider) => return (asked, decider),
+        }
+    }
+}
+
 /// All rules of a policy, compiled.
 #[derive(Debug)]
 pub(crate) struct Rules {
@@ -48,12 +82,7 @@ impl Rules {
         for (slot, rule) in exprs.iter_mut().zip(policy.rules()).rev() {
             *slot = rule.filter.as_ref().map(|filter| atoms.compile(filter));
         }
-        let action = |id: &RuleId| Some((*id, policy.get(*id)?.action));
-        let lists = policy.target().operations().iter().map(|operation| List {
-            rules: policy.operation(operation.id).filtered.iter().rev().filter_map(action).collect(),
-            fallback: policy.fallback(operation.id),
-        });
-        Self { lists: lists.collect(), exprs }
+        Self { lists: lists(policy), exprs }
     }
 
     /// The condition of a filtered rule; `None` for an unfiltered one.
@@ -68,16 +97,7 @@ impl Rules {
 
     /// The lists that are asked for `operation`, each with its operation, and who answers last.
     pub(crate) fn lineage(&self, operation: OpId) -> (Vec<(OpId, &List)>, Decider) {
-        let mut asked = Vec::new();
-        let mut current = operation;
-        loop {
-            let Some(list) = self.lists.get(usize::from(current.0)) else { return (asked, Decider::Own(current)) };
-            asked.push((current, list));
-            match list.behind(current) {
-                Behind::Asks(parent) => current = parent,
-                Behind::Answers(decider) => return (asked, decider),
-            }
-        }
+        lineage(&self.lists, operation)
     }
 
     /// Puts the atoms in the order in which the rules ask them.
@@ -102,11 +122,7 @@ impl Rules {
         let mut roots: Vec<Option<S::Root>> = self.lists.iter().map(|_| None).collect();
         for operation in policy.target().operations() {
             let (asked, last) = self.lineage(operation.id);
-            let action = match last {
-                Decider::Rule(id) => policy.get(id).map_or(Action::Deny, |rule| rule.action),
-                Decider::Own(own) => policy.target().operation(own).own.unwrap_or(Action::Deny),
-            };
-            let mut root = store.constant(action == Action::Allow);
+            let mut root = store.constant(last.action(policy) == Action::Allow);
             for (each, list) in asked.iter().rev() {
                 let slot = usize::from(each.0);
                 if let Some(known) = roots.get(slot).copied().flatten() {

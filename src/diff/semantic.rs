@@ -16,6 +16,7 @@ pub use region::{Bounds, Breach, Direction, Extent, Region};
 
 use crate::blob::Program;
 use crate::decide::atoms::Atoms;
+use crate::decide::chain;
 use crate::decide::dag::{Dag, Root, TooManyNodes};
 use crate::decide::exclusive::Exclusive;
 use crate::decide::graph::target_of;
@@ -43,7 +44,7 @@ pub enum CompareError {
     /// They are meant for different systems, whose operations and filters do not correspond one to one.
     #[error("profiles for different systems: {0} and {1}")]
     Targets(&'static str, &'static str),
-    /// A blob that cannot be read as conditions.
+    /// A side that cannot be read as conditions.
     #[error("{error}")]
     Graph {
         /// Which of the two: 0 is A, 1 is B.
@@ -162,6 +163,9 @@ impl<'a> Comparison<'a> {
         let mut compiled = Vec::new();
         for (number, side) in [a, b].into_iter().enumerate() {
             compiled.push(match side {
+                Side::Policy(policy) if chain::is_needed_for(policy) => {
+                    Compiled::Graph(Lifted::of_policy(policy, &mut atoms).map_err(of_side(number))?)
+                }
                 Side::Policy(policy) => Compiled::Rules(policy, Rules::new(policy, &mut atoms)),
                 Side::Program(program, profile) => {
                     Compiled::Graph(Lifted::new(program, profile, &mut atoms).map_err(of_side(number))?)

@@ -297,3 +297,70 @@ fn patterns_with_several_variables_are_equal_by_what_is_known_of_them() {
     assert!(compare(&a, &b).widened(operation).is_err());
     assert_eq!(compare(&a, &policy(vec![one(ALLOW, y())])).shared(operation), Ok(None));
 }
+
+fn load(name: &str) -> Filter {
+    test("%entitlement-load", Arg::String(name.into()))
+}
+
+fn value(wanted: bool) -> Filter {
+    test("%entitlement-boolean", Arg::Bool(wanted))
+}
+
+/// A value is that of the entitlement loaded last on the way, whichever part of an "or" or rule that was in.
+#[test]
+fn a_value_behind_several_loads_is_that_of_the_one_on_the_way() {
+    let one = |filter| policy(vec![(ALLOW, "file-read-data", Some(filter))]);
+    let name = |a: &Policy, b: &Policy| {
+        let found = compare(a, b).changes();
+        found.into_iter().find(|(each, _)| *each == op("file-read-data")).unwrap().1.name()
+    };
+    let all = |parts: &[Filter]| Filter::All(parts.to_vec());
+    let any = |parts: &[Filter]| Filter::Any(parts.to_vec());
+    let (x, y) = (literal("/x"), literal("/y"));
+    let behind = any(&[all(&[x.clone(), load("a")]), all(&[y.clone(), load("b")])]);
+    let behind = one(all(&[behind, value(true)]));
+    let beside = any(&[all(&[x.clone(), load("a"), value(true)]), all(&[y, load("b"), value(true)])]);
+    assert_eq!(name(&behind, &one(beside)), "equal");
+    // With both, the first is asked about only.
+    let first = one(all(&[any(&[load("a"), load("b")]), value(true)]));
+    let either = one(any(&[all(&[load("a"), value(true)]), all(&[load("b"), value(true)])]));
+    assert_eq!(name(&first, &either), "widened");
+    // Loaded by a newer rule that did not match.
+    let two = policy(vec![
+        (ALLOW, "file-read-data", Some(value(true))),
+        (DENY, "file-read-data", Some(all(&[load("a"), x.clone()]))),
+    ]);
+    let said = all(&[load("a"), Filter::Not(Box::new(x)), value(true)]);
+    let said = any(&[said, all(&[Filter::Not(Box::new(load("a"))), value(true)])]);
+    assert_eq!(name(&two, &one(said)), "equal");
+}
+
+fn any_loading() -> impl Strategy<Value = Filter> {
+    let leaf = prop_oneof![
+        prop::sample::select(vec!["a", "b"]).prop_map(load),
+        any::<bool>().prop_map(value),
+        prop::sample::select(vec!["/x", "/y"]).prop_map(literal),
+    ];
+    leaf.prop_recursive(3, 8, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 1..4).prop_map(Filter::All),
+            prop::collection::vec(inner.clone(), 1..4).prop_map(Filter::Any),
+            inner.prop_map(|inner| Filter::Not(Box::new(inner))),
+        ]
+    })
+}
+
+proptest! {
+    /// A profile and what it compiles to ask the same values, wherever their loads stand.
+    #[test]
+    fn loads_mean_the_same_in_rules_and_in_programs(rules in prop::collection::vec((any::<bool>(), any_loading()), 1..4)) {
+        let rules = rules.into_iter().map(|(allow, filter)| (if allow { ALLOW } else { DENY }, "file-read-data", Some(filter)));
+        let policy = policy(rules);
+        let program = crate::compile::compile(&policy, &crate::compile::Limits::default()).unwrap().program;
+        let mut comparison =
+            Comparison::new(Side::Policy(&policy), Side::Program(&program, None), Budget::default()).unwrap();
+        for (operation, change) in comparison.changes() {
+            prop_assert_eq!(change, Change::Equal, "{}", default_target().operation(operation).name);
+        }
+    }
+}
