@@ -24,7 +24,7 @@ fn test(filter: FilterId, arg: Arg) -> Filter {
     Filter::Test(Comparison { filter, arg })
 }
 
-fn literal(text: &str) -> Filter {
+pub(super) fn literal(text: &str) -> Filter {
     test(PATH, Arg::Pattern(Pattern::literal(text)))
 }
 
@@ -32,7 +32,7 @@ fn subpath(text: &str) -> Filter {
     test(PATH, Arg::Pattern(Pattern::subpath(text)))
 }
 
-fn rule(action: Action, operations: &[&str], filter: Option<Filter>) -> Rule {
+pub(super) fn rule(action: Action, operations: &[&str], filter: Option<Filter>) -> Rule {
     Rule {
         action,
         operations: operations.iter().map(|name| op(name)).collect(),
@@ -190,12 +190,12 @@ fn values_of_two_entitlements_are_not_confused() {
     assert_eq!((count(30), count(31)), (2, 2));
 }
 
-fn load(name: &str) -> Filter {
+pub(super) fn load(name: &str) -> Filter {
     test(LOAD, Arg::String(name.as_bytes().to_vec()))
 }
 
 /// An entitlement is there and true.
-fn is_true(name: &str) -> Filter {
+pub(super) fn is_true(name: &str) -> Filter {
     Filter::All(vec![load(name), test(BOOLEAN, Arg::Bool(true))])
 }
 
