@@ -333,34 +333,11 @@ fn a_value_behind_several_loads_is_that_of_the_one_on_the_way() {
     let said = all(&[load("a"), Filter::Not(Box::new(x)), value(true)]);
     let said = any(&[said, all(&[Filter::Not(Box::new(load("a"))), value(true)])]);
     assert_eq!(name(&two, &one(said)), "equal");
-}
-
-fn any_loading() -> impl Strategy<Value = Filter> {
-    let leaf = prop_oneof![
-        prop::sample::select(vec!["a", "b"]).prop_map(load),
-        any::<bool>().prop_map(value),
-        prop::sample::select(vec!["/x", "/y"]).prop_map(literal),
-    ];
-    leaf.prop_recursive(3, 8, 3, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 1..4).prop_map(Filter::All),
-            prop::collection::vec(inner.clone(), 1..4).prop_map(Filter::Any),
-            inner.prop_map(|inner| Filter::Not(Box::new(inner))),
-        ]
-    })
-}
-
-proptest! {
-    /// A profile and what it compiles to ask the same values, wherever their loads stand.
-    #[test]
-    fn loads_mean_the_same_in_rules_and_in_programs(rules in prop::collection::vec((any::<bool>(), any_loading()), 1..4)) {
-        let rules = rules.into_iter().map(|(allow, filter)| (if allow { ALLOW } else { DENY }, "file-read-data", Some(filter)));
-        let policy = policy(rules);
+    // What they compile to asks the same.
+    for policy in [behind, first, either, two] {
         let program = crate::compile::compile(&policy, &crate::compile::Limits::default()).unwrap().program;
-        let mut comparison =
-            Comparison::new(Side::Policy(&policy), Side::Program(&program, None), Budget::default()).unwrap();
-        for (operation, change) in comparison.changes() {
-            prop_assert_eq!(change, Change::Equal, "{}", default_target().operation(operation).name);
-        }
+        let found = Comparison::new(Side::Policy(&policy), Side::Program(&program, None), Budget::default());
+        let found = found.unwrap().changes();
+        assert!(found.iter().all(|(_, change)| *change == Change::Equal), "{found:?}");
     }
 }
