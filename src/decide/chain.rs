@@ -7,11 +7,13 @@
 //!
 //! **Invariants:** a node stands behind those that it leads to; equal nodes are one.
 
+use std::convert::Infallible;
+
 use indexmap::IndexSet;
 
 use super::graph::GraphError;
 use super::lift::{Step, Tests};
-use super::rules::{lineage, lists};
+use super::rules::{lists, programs};
 use crate::blob::NodeId;
 use crate::policy::{Arg, Filter, Policy, Test};
 use crate::vocab::{Action, FilterId, Target};
@@ -103,29 +105,12 @@ impl Chain {
         });
         let mut chain =
             Self { tests: IndexSet::new(), nodes: IndexSet::new(), looks_back: vec![false; FIRST as usize], filters };
-        let lists = lists(policy);
-        let mut roots: Vec<Option<NodeId>> = vec![None; lists.len()];
-        let end = |action: Action| if action == Action::Allow { ALLOW } else { DENY };
-        for operation in target.operations() {
-            let (asked, last) = lineage(&lists, operation.id);
-            let mut root = end(last.action(policy));
-            for (each, list) in asked.iter().rev() {
-                let slot = usize::from(each.0);
-                if let Some(known) = roots.get(slot).copied().flatten() {
-                    root = known;
-                    continue;
-                }
-                for (id, action) in list.rules.iter().rev() {
-                    if let Some(filter) = policy.get(*id).and_then(|rule| rule.filter.as_ref()) {
-                        root = chain.rule(filter, end(*action), root);
-                    }
-                }
-                if let Some(slot) = roots.get_mut(slot) {
-                    *slot = Some(root);
-                }
-            }
-        }
-        (chain, roots.into_iter().map(|root| root.unwrap_or(DENY)).collect())
+        let end = |action| if action == Action::Allow { ALLOW } else { DENY };
+        let Ok(roots) = programs(policy, &lists(policy), end, |id, answer, rest| {
+            let filter = policy.get(id).and_then(|rule| rule.filter.as_ref());
+            Ok::<_, Infallible>(filter.map_or(rest, |filter| chain.rule(filter, answer, rest)))
+        });
+        (chain, roots)
     }
 
     /// The node that goes to `matched` when `filter` holds and to `unmatched` when not. Recursion is bounded by the policy's limit on

@@ -67,6 +67,38 @@ pub(super) fn lineage(lists: &[List], operation: OpId) -> (Vec<(OpId, &List)>, D
     }
 }
 
+/// What each operation comes to, by number: `end` of the action that answers last, and in front of it each filtered rule, the newest first
+/// of all. `rule` puts one that answers so in front of the rest. A list that several operations ask is gone through once.
+///
+/// # Errors
+/// Those of `rule`.
+pub(super) fn programs<T: Copy, E>(
+    policy: &Policy,
+    lists: &[List],
+    end: impl Fn(Action) -> T,
+    mut rule: impl FnMut(RuleId, T, T) -> Result<T, E>,
+) -> Result<Vec<T>, E> {
+    let mut done: Vec<Option<T>> = vec![None; lists.len()];
+    for operation in policy.target().operations() {
+        let (asked, last) = lineage(lists, operation.id);
+        let mut program = end(last.action(policy));
+        for (each, list) in asked.iter().rev() {
+            let slot = usize::from(each.0);
+            if let Some(known) = done.get(slot).copied().flatten() {
+                program = known;
+                continue;
+            }
+            for (id, action) in list.rules.iter().rev() {
+                program = rule(*id, end(*action), program)?;
+            }
+            if let Some(slot) = done.get_mut(slot) {
+                *slot = Some(program);
+            }
+        }
+    }
+    Ok(done.into_iter().map(|program| program.unwrap_or_else(|| end(Action::Deny))).collect())
+}
+
 /// All rules of a policy, compiled.
 #[derive(Debug)]
 pub(crate) struct Rules {
@@ -117,29 +149,12 @@ impl Rules {
 
     /// What each operation answers, as a root: true is allow.
     pub(crate) fn roots<S: Store>(&self, policy: &Policy, store: &mut S) -> Result<Vec<S::Root>, TooManyNodes> {
-        let deny = store.constant(false);
+        let (deny, allow) = (store.constant(false), store.constant(true));
+        let end = |action| if action == Action::Allow { allow } else { deny };
         let conditions = self.conditions(store)?;
-        let mut roots: Vec<Option<S::Root>> = self.lists.iter().map(|_| None).collect();
-        for operation in policy.target().operations() {
-            let (asked, last) = self.lineage(operation.id);
-            let mut root = store.constant(last.action(policy) == Action::Allow);
-            for (each, list) in asked.iter().rev() {
-                let slot = usize::from(each.0);
-                if let Some(known) = roots.get(slot).copied().flatten() {
-                    root = known;
-                    continue;
-                }
-                for (id, action) in list.rules.iter().rev() {
-                    if let Some(condition) = conditions.get(id.0 as usize).copied().flatten() {
-                        let answer = store.constant(*action == Action::Allow);
-                        root = store.ite(condition, answer, root)?;
-                    }
-                }
-                if let Some(slot) = roots.get_mut(slot) {
-                    *slot = Some(root);
-                }
-            }
-        }
-        Ok(roots.into_iter().map(|root| root.unwrap_or(deny)).collect())
+        programs(policy, &self.lists, end, |id, answer, rest| match conditions.get(id.0 as usize).copied().flatten() {
+            Some(condition) => store.ite(condition, answer, rest),
+            None => Ok(rest),
+        })
     }
 }
